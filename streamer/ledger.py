@@ -1,0 +1,157 @@
+"""The books of one camera: where every frame went, and how the camera is.
+
+The invariant of the house, held by a property test: received = analysed + skipped{reason} + dropped{reason} + waiting.
+Once a camera's work is wound down nothing waits. The ledger knows nothing of Prometheus; telemetry reads it at scrape.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Skip(StrEnum):
+    """Why a frame was left out by design."""
+
+    RATE = "rate"  # analyse_fps asks for fewer
+
+
+class Drop(StrEnum):
+    """Why a frame was lost."""
+
+    FULL = "full"  # the camera's place in the inbox was taken by newer ones
+    STALE = "stale"  # older than the latency promise
+    CORRUPT = "corrupt"  # could not be decoded
+    TIMESTAMP = "timestamp"  # decoded, but its time could not be repaired
+    SHUTDOWN = "shutdown"  # still waiting when the service stopped
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """One consistent reading of a ledger."""
+
+    received: int = 0
+    analysed: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """Frames received and not yet decided about; 0 once the camera is wound down."""
+        return self.received - self.analysed - sum(self.skipped.values()) - sum(self.dropped.values())
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "received": self.received,
+            "analysed": self.analysed,
+            "skipped": dict(self.skipped),
+            "dropped": dict(self.dropped),
+            "waiting": self.waiting,
+        }
+
+
+class FrameLedger:
+    """Counts the frames of one camera; every method may be called from any thread."""
+
+    def __init__(self, camera: str) -> None:
+        self.camera = camera
+        self._lock = threading.Lock()
+        self._received = 0
+        self._analysed = 0
+        self._skipped: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+
+    def received(self, n: int = 1) -> None:
+        """Frames came from the camera."""
+        with self._lock:
+            self._received += n
+
+    def analysed(self, n: int = 1) -> None:
+        """Frames went all the way to the rules."""
+        with self._lock:
+            self._analysed += n
+
+    def skipped(self, reason: Skip, n: int = 1) -> None:
+        """Frames were left out by design."""
+        with self._lock:
+            self._skipped[reason.value] += n
+
+    def dropped(self, reason: Drop, n: int = 1) -> None:
+        """Frames were lost."""
+        with self._lock:
+            self._dropped[reason.value] += n
+
+    def counts(self) -> FrameCounts:
+        """A consistent reading."""
+        with self._lock:
+            return FrameCounts(
+                self._received,
+                self._analysed,
+                MappingProxyType(dict(self._skipped)),
+                MappingProxyType(dict(self._dropped)),
+            )
+
+
+class Link(StrEnum):
+    """How the connection to a camera is."""
+
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    ENDED = "ended"  # a recording was read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """One reading of a camera's connection; `trouble` is a redacted sentence, `since_s` monotonic."""
+
+    link: Link
+    since_s: float
+    trouble: str | None = None
+    last_frame_s: float | None = None
+    sessions: int = 0
+    source_wh: tuple[int, int] | None = None
+    codec: str | None = None
+
+
+class CameraStatus:
+    """The connection of one camera: written by its capture thread, read by the watchdog, telemetry and the API."""
+
+    def __init__(self, camera: str, at_s: float) -> None:
+        self.camera = camera
+        self._lock = threading.Lock()
+        self._state = CameraState(Link.CONNECTING, at_s)
+
+    def online(self, at_s: float, source_wh: tuple[int, int], codec: str) -> None:
+        """A session delivers frames."""
+        with self._lock:
+            self._state = CameraState(Link.ONLINE, at_s, None, at_s, self._state.sessions + 1, source_wh, codec)
+
+    def frame(self, at_s: float) -> None:
+        """A frame came."""
+        with self._lock:
+            s = self._state
+            self._state = CameraState(s.link, s.since_s, s.trouble, at_s, s.sessions, s.source_wh, s.codec)
+
+    def offline(self, at_s: float, trouble: str) -> None:
+        """The session is over, or none could be opened; keeps the time of the first failure in a row."""
+        with self._lock:
+            s = self._state
+            since = s.since_s if s.link is Link.OFFLINE else at_s
+            self._state = CameraState(Link.OFFLINE, since, trouble, s.last_frame_s, s.sessions, s.source_wh, s.codec)
+
+    def ended(self, at_s: float) -> None:
+        """A recording was read to its end."""
+        with self._lock:
+            s = self._state
+            self._state = CameraState(Link.ENDED, at_s, None, s.last_frame_s, s.sessions, s.source_wh, s.codec)
+
+    def state(self) -> CameraState:
+        """A consistent reading."""
+        with self._lock:
+            return self._state

@@ -1,0 +1,108 @@
+"""What each room promises to the pipeline. No stage knows about threads, queues, configuration or metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from streamer.fit import InputFit
+from streamer.types import AlertChange, Detections, Evidence, Frame, FrameResult, Tracks
+
+
+class FrameSource(Protocol):
+    """One camera, or one recording, as frames that are to be analysed."""
+
+    @property
+    def camera(self) -> str:
+        """The camera's id."""
+        ...
+
+    @property
+    def demand_paced(self) -> bool:
+        """True for a recording that waits for its consumer: nothing of it may be dropped, and it has an end."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames in order until the recording ends or close() is called; one thread, called once.
+
+        A live source reconnects by itself and raises nothing for trouble that may pass. It counts in its ledger
+        every frame that it did not yield.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ask frames() to end soon; callable from any thread, returns at once."""
+        ...
+
+
+class Detector(Protocol):
+    """A stateless model, shared by all cameras."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names; class_ids index it."""
+        ...
+
+    @property
+    def input_fit(self) -> InputFit:
+        """How pictures are laid into its input: what frames must be converted to."""
+        ...
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """One Detections per frame, boxes in source pixels. Raises InferenceError."""
+        ...
+
+
+class Tracker(Protocol):
+    """Follows the objects of one camera session; private to one camera."""
+
+    def update(self, detections: Detections, at_s: float) -> Tracks:
+        """Tracks after a frame at media time at_s, which rises from call to call."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything: a new session begins, ids start again from 1."""
+        ...
+
+
+class Rule(Protocol):
+    """Judges one condition on one camera; keeps what it must remember about its subjects."""
+
+    name: str
+    kind: str
+
+    def judge(self, frame: Frame, tracks: Tracks) -> Iterable[Evidence]:
+        """Evidence for every subject whose condition holds in this frame (see Evidence.momentary)."""
+        ...
+
+    def reset(self) -> None:
+        """A new session begins: track ids mean something else now."""
+        ...
+
+
+class AlertBook(Protocol):
+    """Turns evidence, frame by frame, into the life of alerts; private to one camera."""
+
+    def record(self, rule: Rule, evidence: Sequence[Evidence], frame: Frame) -> list[AlertChange]:
+        """The changes that this rule's evidence in this frame brings: opened, updated, closed."""
+        ...
+
+    def end_session(self, why: str) -> list[AlertChange]:
+        """Close everything that is open, at the last moment that was seen."""
+        ...
+
+
+class Sink(Protocol):
+    """Receives results; must not lose alert changes, may let frame results go."""
+
+    def publish(self, result: FrameResult) -> None:
+        """Take one frame's result. Returns once the alert changes in it are durable."""
+        ...
+
+    def announce(self, changes: Sequence[AlertChange]) -> None:
+        """Take alert changes that belong to no frame (a camera went offline). Durable on return."""
+        ...
+
+    def close(self) -> None:
+        """Deliver or keep what is pending and release everything."""
+        ...

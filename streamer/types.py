@@ -1,0 +1,202 @@
+"""The nouns of the house: frozen values of named arrays. numpy and the standard library, nothing else.
+
+Three clocks have three names. `media_s`: seconds on the stream's own timeline, rising within one session.
+`captured_at`: seconds since the Unix epoch when the camera saw it, estimated from media time (or sent by the camera).
+`received_s`: monotonic seconds when we got it, for ages only. There is no `timestamp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float32]
+Severity = Literal["info", "warning", "critical"]
+ChangeType = Literal["opened", "updated", "closed"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+class Picture(Protocol):
+    """The decoded frame at full size, converted only when somebody asks (a snapshot, a render)."""
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """uint8 (H, W, 3), RGB, source size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture on its way to the model, and when it happened.
+
+    session     which connection it belongs to; rises with every reconnect, and for a recording is a fixed text,
+                so that track and alert ids are unique for live cameras and repeatable for recordings
+    index       decoded frames before this one in the session, analysed or not
+    image       uint8 (h, w, 3), RGB, already at the size at which the model sees it (InputFit.of(source_wh).content_wh)
+    source_wh   width and height in pixels of the picture that the camera sent
+    picture     the full-size picture
+    """
+
+    camera: str
+    session: str
+    index: int
+    image: NDArray[np.uint8]
+    source_wh: tuple[int, int]
+    media_s: float
+    captured_at: float
+    received_s: float
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """N objects in one frame, one array per attribute.
+
+    boxes_xyxy float32 (N, 4), source pixels; scores float32 (N,) in [0, 1]; class_ids int64 (N,), indices into labels.
+    Rows are ordered by falling score. Raises ValueError where lengths differ.
+    """
+
+    boxes_xyxy: Boxes
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes_xyxy.shape != (n, 4) or self.class_ids.shape != (n,):
+            raise ValueError(
+                f"{n} scores need boxes ({n}, 4) and class ids ({n},); "
+                f"got {self.boxes_xyxy.shape} and {self.class_ids.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def keep(self, chosen: NDArray[Any]) -> Detections:
+        """The rows chosen by a boolean mask or by indices."""
+        return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.class_ids[chosen], self.labels)
+
+    @classmethod
+    def none(cls, labels: tuple[str, ...]) -> Detections:
+        """No objects."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """M confirmed tracks that were seen in this frame.
+
+    ids int64 (M,), unique in the camera's session and never reused; boxes_xyxy float32 (M, 4), source pixels;
+    velocity_xy float32 (M, 2), source pixels per second; age_s float32 (M,), since first seen; scores float32 (M,);
+    class_ids int64 (M,); detection_rows int64 (M,), the row of Detections that each track took in this frame.
+    ended: ids of tracks that were given up in this frame, for those who keep state per track.
+    """
+
+    ids: NDArray[np.int64]
+    boxes_xyxy: Boxes
+    velocity_xy: NDArray[np.float32]
+    age_s: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    detection_rows: NDArray[np.int64]
+    labels: tuple[str, ...]
+    ended: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        m = len(self.ids)
+        shapes = {
+            "boxes_xyxy": (self.boxes_xyxy, (m, 4)),
+            "velocity_xy": (self.velocity_xy, (m, 2)),
+            "age_s": (self.age_s, (m,)),
+            "scores": (self.scores, (m,)),
+            "class_ids": (self.class_ids, (m,)),
+            "detection_rows": (self.detection_rows, (m,)),
+        }
+        for name, (array, shape) in shapes.items():
+            if array.shape != shape:
+                raise ValueError(f"{m} track ids need {name} {shape}; got {array.shape}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def none(cls, labels: tuple[str, ...], ended: tuple[int, ...] = ()) -> Tracks:
+        """No tracks."""
+        ints, floats = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return cls(
+            ints,
+            np.zeros((0, 4), np.float32),
+            np.zeros((0, 2), np.float32),
+            floats,
+            floats,
+            ints,
+            ints,
+            labels,
+            ended,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a rule holds against one subject in one frame: its condition is true now.
+
+    subject     what the alert is about, stable from frame to frame within a session: 'track:7', 'zone', 'camera'
+    measures    thresholds crossed: name → (measured value, limit), units in the name, e.g. {'dwell_s': (10.4, 10.0)}
+    text        one English sentence for a person, e.g. 'person stayed 10.4 s in yard (limit 10 s)'
+    momentary   true where it happened in this frame only (a crossing) and cannot go on
+    box_xyxy    source pixels, where there is something to point at; trail: (media_s, x, y) rows, normalised, oldest first
+    """
+
+    subject: str
+    text: str
+    measures: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    score: float = 1.0
+    label: str | None = None
+    track_ids: tuple[int, ...] = ()
+    box_xyxy: tuple[float, float, float, float] | None = None
+    place: str | None = None
+    trail: tuple[tuple[float, float, float], ...] = ()
+    momentary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChange:
+    """One step in the life of one alert: the wire message, see docs/wire.md.
+
+    id is computed from what it describes, so that the same recording gives the same ids; seq rises by one from 1.
+    at, started_at: epoch seconds by the camera's clock; media_s: the same moment on the stream's own timeline.
+    box is normalised xyxy in [0, 1]. reason holds text, measures, trail, rule settings, model and configuration hash.
+    snapshot is the path of a JPEG relative to the data folder.
+    """
+
+    id: str
+    seq: int
+    type: ChangeType
+    camera: str
+    session: str
+    rule: str
+    kind: str
+    severity: Severity
+    started_at: float
+    at: float
+    media_s: float
+    score: float
+    label: str | None = None
+    place: str | None = None
+    track_ids: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    reason: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """Everything that was found in one analysed frame."""
+
+    frame: Frame
+    detections: Detections
+    tracks: Tracks
+    changes: tuple[AlertChange, ...] = ()
