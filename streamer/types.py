@@ -107,7 +107,7 @@ class Tracks:
 
     def __post_init__(self) -> None:
         m = len(self.ids)
-        shapes = {
+        shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
             "boxes_xyxy": (self.boxes_xyxy, (m, 4)),
             "velocity_xy": (self.velocity_xy, (m, 2)),
             "age_s": (self.age_s, (m,)),
@@ -147,7 +147,8 @@ class Evidence:
     measures    thresholds crossed: name → (measured value, limit), units in the name, e.g. {'dwell_s': (10.4, 10.0)}
     text        one English sentence for a person, e.g. 'person stayed 10.4 s in yard (limit 10 s)'
     momentary   true where it happened in this frame only (a crossing) and cannot go on
-    box_xyxy    source pixels, where there is something to point at; trail: (media_s, x, y) rows, normalised, oldest first
+    box_xyxy    source pixels, where there is something to point at
+    trail       where the subject was: rows of (media_s, x, y), x and y normalised, oldest first
     """
 
     subject: str
