@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from streamer.fit import InputFit
+from streamer.ledger import CameraState
 from streamer.types import AlertChange, Detections, Evidence, Frame, FrameResult, Tracks
 
 
@@ -89,6 +90,18 @@ class AlertBook(Protocol):
 
     def end_session(self, why: str) -> list[AlertChange]:
         """Close everything that is open, at the last moment that was seen."""
+        ...
+
+
+class LinkWatch(Protocol):
+    """Turns the state of a camera's connection into alerts; needs no frames. Private to one camera."""
+
+    def tick(self, state: CameraState, now_s: float, now: float) -> list[AlertChange]:
+        """The changes at monotonic time now_s, epoch time now."""
+        ...
+
+    def finish(self, why: str) -> list[AlertChange]:
+        """Close what is open: nobody watches any more."""
         ...
 
 

@@ -1,0 +1,39 @@
+# Everything a person or CI runs. Each target does its own set-up: nothing but Python (3.11 or newer) and make is needed.
+PYTHON  ?= python3
+VENV    ?= .venv
+EXTRAS  ?= cpu,demo,dev
+comma   := ,
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
+
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench
+
+help:  ## show these targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables: PYTHON=$(PYTHON)  VENV=$(VENV)  EXTRAS=$(EXTRAS)  FOR=45s (demo)  NAME=vtest (bench)"
+
+setup: $(STAMP)  ## make the virtual environment and install the project into it
+
+$(STAMP): pyproject.toml deploy/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamer needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(STAMP)  ## a drawn street, three RTSP cameras, a private Redis, real alerts; Ctrl-C ends it
+	$(BIN)/streamer demo $(if $(FOR),--for $(FOR))
+
+test: $(STAMP)  ## run all tests
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(STAMP)  ## style, types, imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## run one benchmark, or all: make bench NAME=vtest
+	@for name in $(or $(NAME),$(notdir $(basename $(filter-out %/__init__.py %/report.py %/scoring.py %/tracking_oracle.py,$(wildcard tests/benchmarks/*.py))))); do \
+		echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done

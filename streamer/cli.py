@@ -1,0 +1,61 @@
+"""The `streamer` command: reads arguments, calls one command, and turns errors into sentences and exit codes.
+
+0 done · 1 failed while running · 2 wrong configuration or arguments · 3 a model that cannot be trusted
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from streamer import __version__
+from streamer.commands import demo, doctor, models, replay, run, schema, tail, validate
+from streamer.errors import ConfigError, StreamerError, redact
+
+_EPILOG = """\
+first steps:
+  streamer demo                                          a drawn street, three cameras, alerts as they come
+  streamer run --source rtsp://user:pw@camera/stream --redis redis://127.0.0.1:6379
+  streamer tail --redis redis://127.0.0.1:6379           what the service raises, as it comes
+  streamer replay video.mp4 --config cameras.yaml        test your rules on recorded footage
+
+exit codes: 0 done, 1 failed while running, 2 configuration or arguments, 3 model
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their help."""
+    parser = argparse.ArgumentParser(
+        prog="streamer",
+        description="Real-time analytics on camera streams: RTSP in, explained alerts on Redis streams out.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"streamer {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (run, demo, replay, validate, doctor, tail, models, schema):
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = build_parser().parse_args(arguments)
+    try:
+        code: int = args.handler(args)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(redact(problem), file=sys.stderr)
+        count = len(error.problems)
+        print(f"streamer: {count} problem{'s' if count != 1 else ''} in the configuration", file=sys.stderr)
+        return error.exit_code
+    except StreamerError as error:
+        print(redact(f"streamer: {error}"), file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code

@@ -1,0 +1,96 @@
+"""`streamer run`: the service itself, until Ctrl-C, SIGTERM, or the end of all recordings."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from streamer.assembly.house import open_house
+from streamer.clock import SystemClock
+from streamer.config import Config, load_config, quick_config
+from streamer.config.model import HttpConfig, ModelConfig
+from streamer.errors import ConfigError, redact
+from streamer.service import ServiceReport
+from streamer.telemetry import logs
+
+_log = logging.getLogger("streamer.run")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Put this command beside the others."""
+    parser = commands.add_parser(
+        "run",
+        help="watch cameras and deliver alerts",
+        description="Watch cameras and deliver alerts, until Ctrl-C or SIGTERM. With a configuration file, or for a "
+        "quick start with --source and --redis: one camera, and an alert whenever a person is seen.",
+    )
+    parser.add_argument("config", type=Path, nargs="?", help="the YAML file")
+    parser.add_argument("--source", help="quick start: one camera's address (rtsp://…, a file, /dev/video0)")
+    parser.add_argument("--redis", metavar="URL", help="quick start, or overrules redis.url")
+    parser.add_argument("--model", type=Path, help="model folder; overrules the configuration")
+    parser.add_argument("--data-dir", type=Path, help="where outbox and pictures are kept; overrules the configuration")
+    parser.add_argument("--http", metavar="HOST:PORT", help="where /metrics and /readyz are served; 'off' for nowhere")
+    parser.add_argument("--log-format", choices=("console", "json"), default="console")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.set_defaults(handler=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    logs.set_up(args.log_format, args.log_level)
+    config = _configuration(args)
+    origin = str(args.config or "command line")
+    with open_house(config, SystemClock(), origin) as house:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: house.service.stop())
+        _log.info("watching %d cameras", len(config.cameras))
+        report = house.service.run()
+    code = _tell(report, len(config.cameras))
+    if report.hung:  # a thread inside a foreign library would hold up or crash the interpreter's own shutdown
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _configuration(args: argparse.Namespace) -> Config:
+    if bool(args.config) == bool(args.source):
+        raise ConfigError(["command line: name a configuration file, or a camera with --source (one of the two)"])
+    config = load_config(args.config) if args.config else quick_config(args.source, args.redis)
+    changes: dict[str, object] = {}
+    if args.redis and args.config:
+        changes["redis"] = _checked_redis(config, args.redis)
+    if args.model:
+        changes["model"] = ModelConfig(path=args.model, provider=config.model.provider, threads=config.model.threads)
+    if args.data_dir:
+        changes["data_dir"] = args.data_dir
+    if args.http:
+        changes["http"] = _http(args.http)
+    return config.model_copy(update=changes)
+
+
+def _checked_redis(config: Config, url: str) -> object:
+    checked = quick_config("-", url).redis
+    return config.redis.model_copy(update={"url": url}) if config.redis else checked
+
+
+def _http(text: str) -> HttpConfig | None:
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError([f"--http: should be HOST:PORT, such as 127.0.0.1:9095, or 'off'; got {text!r}"])
+    return HttpConfig(host=host or "127.0.0.1", port=int(port))
+
+
+def _tell(report: ServiceReport, cameras: int) -> int:
+    for name, error in report.failed.items():
+        _log.error("stage %s failed: %s", name, redact(f"{type(error).__name__}: {error}"), exc_info=error)
+    for name in report.hung:
+        _log.error("stage %s did not end in time and was left behind", name)
+    for camera, why in report.cameras.items():
+        _log.error("camera '%s' could not go on: %s", camera, why)
+    return 0 if report.clean and len(report.cameras) < cameras else 1

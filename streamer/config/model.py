@@ -1,0 +1,295 @@
+"""What a configuration may say: every key, its unit, its limits and its default.
+
+Sizes of zones and lines are in normalised picture coordinates, x to the right and y down, both in [0, 1].
+All times are in seconds. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr, model_validator
+
+from streamer.shapes import check_line, check_polygon
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Point = tuple[Coordinate, Coordinate]
+Severity = Literal["info", "warning", "critical"]
+
+
+def _polygon(points: list[Point]) -> list[Point]:
+    if problem := check_polygon(points):
+        raise ValueError(problem)
+    return points
+
+
+def _line(points: list[Point]) -> list[Point]:
+    if problem := check_line(points):
+        raise ValueError(problem)
+    return points
+
+
+def _zone_name(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"there is no time zone '{name}'; it should be a name such as Europe/Berlin or UTC")
+    return name
+
+
+def _clock_time(value: object) -> object:
+    # YAML 1.1 reads 22:00 as the sexagesimal number 1320: take it as what the person meant.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 24 * 60:
+        return time(value // 60 % 24, value % 60)
+    return value
+
+
+def _rate(value: object) -> float | None:
+    if value == "all":
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 240:
+        return float(value)
+    raise ValueError(f"should be frames a second, above 0 and at most 240, or 'all'; got {value!r}")
+
+
+Polygon = Annotated[list[Point], AfterValidator(_polygon)]
+Line = Annotated[list[Point], AfterValidator(_line)]
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, values are not guessed, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ScheduleConfig(Strict):
+    """When a rule is awake: on these days between `from` and `to`; over midnight where `to` is before `from`."""
+
+    days: Annotated[list[Day], Field(min_length=1)] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    start: ClockTime = Field(alias="from")
+    end: ClockTime = Field(alias="to")
+
+
+class RuleCommon(Strict):
+    """What every rule can say."""
+
+    name: Identifier
+    severity: Severity = "warning"
+    schedule: list[ScheduleConfig] = []
+    open_after_s: Seconds = 0.0
+    clear_after_s: Seconds = 2.0
+    cooldown_s: Seconds = 0.0
+    update_every_s: PositiveSeconds = 5.0
+    max_open: Annotated[int, Field(ge=1)] = 100
+
+
+class TrackRule(RuleCommon):
+    """A rule about tracked objects: which of them, and which point of their box counts."""
+
+    labels: Annotated[list[str], Field(min_length=1)] | None = None
+    min_score: Score = 0.0
+    anchor: Literal["bottom", "centre"] = "bottom"
+
+
+class Intrusion(TrackRule):
+    """Somebody is in the zone."""
+
+    kind: Literal["intrusion"]
+    zone: Identifier
+
+
+class Loitering(TrackRule):
+    """Somebody stays in the zone."""
+
+    kind: Literal["loitering"]
+    zone: Identifier
+    dwell_s: PositiveSeconds
+
+
+class LineCrossing(TrackRule):
+    """Somebody crosses the line; counts both directions."""
+
+    kind: Literal["line_crossing"]
+    line: Identifier
+    direction: Literal["both", "forward", "backward"] = "both"
+
+
+class Occupancy(TrackRule):
+    """More than `above` or fewer than `below` objects are in the zone."""
+
+    kind: Literal["occupancy"]
+    zone: Identifier
+    above: Annotated[int, Field(ge=0)] | None = None
+    below: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Occupancy:
+        if self.above is None and self.below is None:
+            raise ValueError("an occupancy rule needs 'above: N' or 'below: N'")
+        return self
+
+
+class WrongDirection(TrackRule):
+    """Somebody moves against the heading of the zone."""
+
+    kind: Literal["wrong_direction"]
+    zone: Identifier
+    heading_deg: Annotated[float, Field(ge=0, lt=360)]
+    tolerance_deg: Annotated[float, Field(gt=0, lt=180)] = 60.0
+    min_speed: Annotated[float, Field(ge=0)] = 0.03
+
+
+class Stopped(TrackRule):
+    """A vehicle stands still in the zone."""
+
+    kind: Literal["stopped"]
+    zone: Identifier
+    still_s: PositiveSeconds
+    max_speed: Annotated[float, Field(gt=0)] = 0.02
+    labels: Annotated[list[str], Field(min_length=1)] | None = ["car", "bus", "truck", "motorcycle"]
+
+
+class Speeding(TrackRule):
+    """Something moves faster than allowed through the zone."""
+
+    kind: Literal["speeding"]
+    zone: Identifier
+    max_speed: Annotated[float, Field(gt=0)]
+    zone_length: Annotated[float, Field(gt=0)] | None = None
+
+
+RuleConfig = Annotated[
+    Intrusion | Loitering | LineCrossing | Occupancy | WrongDirection | Stopped | Speeding,
+    Field(discriminator="kind"),
+]
+
+
+class TroubleConfig(Strict):
+    """When a camera itself is worth an alert; `null` switches one off."""
+
+    offline_after_s: PositiveSeconds | None = 10.0
+    frozen_after_s: PositiveSeconds | None = 20.0
+    dark_after_s: PositiveSeconds | None = 10.0
+    blurred_after_s: PositiveSeconds | None = 20.0
+    moved_after_s: PositiveSeconds | None = 10.0
+    clock_skew_s: PositiveSeconds | None = 60.0
+    severity: Severity = "warning"
+
+
+class TrackingConfig(Strict):
+    """How objects are followed; left out: the tracker's own measured defaults."""
+
+    track_score: Score | None = None
+    lost_after_s: PositiveSeconds | None = None
+
+
+class CameraConfig(Strict):
+    """One camera: where its pictures come from, and what is to be watched in them."""
+
+    url: Annotated[str, Field(min_length=1)]
+    format: str | None = None
+    options: dict[str, str] = {}
+    transport: Literal["tcp", "udp"] = "tcp"
+    pace: Literal["live", "demand", "realtime"] | None = None
+    loop: bool = False
+    analyse_fps: Annotated[float | None, PlainValidator(_rate)] = 5.0  # None: every frame, 'all' in the file
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    decode_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    zones: dict[Identifier, Polygon] = {}
+    lines: dict[Identifier, Line] = {}
+    rules: list[RuleConfig] = []
+    trouble: TroubleConfig = TroubleConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+class ModelConfig(Strict):
+    """Which detector, and on what it runs."""
+
+    path: Path | None = None  # None: the bundled one
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+class InferenceConfig(Strict):
+    """How frames are gathered for the model: see inbox.BatchPolicy."""
+
+    max_batch: Annotated[int, Field(ge=1, le=256)] = 8
+    max_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_age_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+    depth: Annotated[int, Field(ge=1, le=1000)] = 16
+
+
+class RedisConfig(Strict):
+    """Where results go. The password belongs into the environment: redis://:${REDIS_PASSWORD}@host:6379/0."""
+
+    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
+    alerts_keep: Annotated[int, Field(ge=1000)] = 1_000_000
+    frames_keep: Annotated[int, Field(ge=1)] = 1000
+
+
+class WebhookConfig(Strict):
+    """An HTTP address that gets every alert change, signed with HMAC-SHA256."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    secret: SecretStr
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+
+class JsonLinesConfig(Strict):
+    """A file that gets every alert change as one JSON line."""
+
+    path: Path
+    rotate_mb: Annotated[float, Field(gt=0)] = 100.0
+
+
+class HttpConfig(Strict):
+    """Where /metrics, /livez and /readyz are served; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9095
+
+
+class KeepConfig(Strict):
+    """How long things stay in the data folder."""
+
+    snapshots_days: Annotated[float, Field(gt=0)] = 14.0
+    snapshots_mb: Annotated[float, Field(gt=0)] = 2000.0
+    delivered_hours: Annotated[float, Field(gt=0)] = 24.0
+
+
+class Config(Strict):
+    """The whole file."""
+
+    cameras: Annotated[dict[Identifier, CameraConfig], Field(min_length=1)]
+    model: ModelConfig = ModelConfig()
+    inference: InferenceConfig = InferenceConfig()
+    redis: RedisConfig | None = None
+    webhooks: dict[Identifier, WebhookConfig] = {}
+    jsonl: JsonLinesConfig | None = None
+    http: HttpConfig | None = HttpConfig()
+    data_dir: Path = Path("streamer-data")
+    keep: KeepConfig = KeepConfig()
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
+    shutdown_s: Annotated[float, Field(gt=0, le=300)] = 5.0
+
+    def zone_info(self) -> ZoneInfo:
+        """The time zone of schedules."""
+        return ZoneInfo(self.timezone)
+
+
+def now_in(config: Config) -> datetime:
+    """The present moment as the schedules of this configuration see it."""
+    return datetime.now(config.zone_info())
+
+
+def as_plain(model: BaseModel) -> dict[str, Any]:
+    """JSON-ready settings of a rule, for the reason of its alerts."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,251 @@
+"""The same stages as pipeline.replay, with threads between them: who runs, in which order they start and stop.
+
+    capture:CAMERA … ─▶ FrameInbox ─▶ infer ─▶ Channel ─▶ analyse ─▶ Channel ─▶ publish
+    watch (link states, four times a second) ────────────────────────▲
+
+Start: from the sink back to the cameras, so that nothing is offered before somebody takes it. Stop: from the cameras
+on, each stage draining what the one before it left, all under one deadline. A stage that dies stops the house and is
+named. A camera that fails is that camera's affair: it is marked, and everybody else goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streamer.channel import Channel, ChannelClosed
+from streamer.clock import Clock
+from streamer.coverage import Coverage
+from streamer.errors import SourceError
+from streamer.inbox import FrameInbox, InboxClosed
+from streamer.ledger import CameraStatus, Drop, FrameLedger
+from streamer.pipeline import CameraPipeline
+from streamer.stages import Detector, FrameSource, LinkWatch, Sink
+from streamer.telemetry.http import Health
+from streamer.telemetry.metrics import Metrics
+from streamer.types import AlertChange, Detections, Frame, FrameResult
+from streamer.workers import Deadline, Worker
+
+_log = logging.getLogger("streamer.service")
+
+_WATCH_EVERY_S = 0.25
+_SHOW_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraUnit:
+    """One camera with everything that is private to it."""
+
+    source: FrameSource
+    pipeline: CameraPipeline
+    link: LinkWatch
+    ledger: FrameLedger
+    status: CameraStatus
+    coverage: Coverage
+
+    @property
+    def camera(self) -> str:
+        """The camera's id."""
+        return self.ledger.camera
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """How a run ended. `failed` and `hung` name stages; `cameras` those that could not go on, with the sentence why."""
+
+    failed: Mapping[str, BaseException] = field(default_factory=dict)
+    hung: tuple[str, ...] = ()
+    cameras: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        """True where no stage died or hung."""
+        return not self.failed and not self.hung
+
+
+class Service:
+    """Runs cameras until stop(), until all recordings have ended, or until a stage fails. Use once."""
+
+    def __init__(
+        self,
+        cameras: Sequence[CameraUnit],
+        inbox: FrameInbox,
+        detector: Detector,
+        sink: Sink,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        show_cameras: Callable[[Mapping[str, Mapping[str, object]]], None] | None = None,
+        shutdown_s: float = 10.0,
+    ) -> None:
+        self._cameras = {unit.camera: unit for unit in cameras}
+        self._inbox, self._detector, self._sink = inbox, detector, sink
+        self._metrics, self._clock = metrics, clock
+        self._show_cameras, self._shutdown_s = show_cameras, shutdown_s
+        self._ending = threading.Event()  # somebody asked to stop, a stage failed, or every recording has ended
+        self._stopped_early = False
+        self._lost_cameras: dict[str, str] = {}
+        self._detected: Channel[list[tuple[Frame, Detections]] | str] = Channel(capacity=2)  # one in work, one waiting
+        self._results: Channel[FrameResult | list[AlertChange]] = Channel(capacity=1000)
+        self._captures = [self._worker(f"capture:{unit.camera}", self._capture, unit) for unit in cameras]
+        self._capturing = len(self._captures)
+        self._capturing_lock = threading.Lock()
+        self._watch_worker = Worker("watch", self._watch, self.stop)
+        self._chain = [
+            Worker("infer", self._infer, self.stop),
+            Worker("analyse", self._analyse, self.stop),
+            Worker("publish", self._publish, self.stop),
+        ]
+
+    def stop(self) -> None:
+        """Ask for the end; from any thread or a signal handler, returns at once."""
+        self._stopped_early = True
+        self._ending.set()
+
+    def run(self) -> ServiceReport:
+        """Start everything, wait for the end, wind down, and say how it went."""
+        for worker in (*reversed(self._chain), self._watch_worker, *self._captures):
+            worker.start()
+        if not self._captures:
+            self._ending.set()
+        self._ending.wait()
+        return self._wind_down(Deadline(self._shutdown_s))
+
+    def live(self) -> Health:
+        """Is every stage alive? A dead one means: restart me."""
+        dead = [worker.name for worker in self._chain if not worker.alive]
+        return Health(ok=not dead, details={"dead_stages": dead})
+
+    def ready(self) -> Health:
+        """Does the service do its work, and how is each camera? An offline camera does not make it unready."""
+        live = self.live()
+        return Health(live.ok and not self._ending.is_set(), {**live.details, "cameras": self.camera_states()})
+
+    def camera_states(self) -> dict[str, dict[str, object]]:
+        """For people and for the board on Redis: link, trouble, frames by outcome, coverage, ages in seconds."""
+        now_s = self._clock.monotonic()
+        return {camera: _describe(unit, now_s) for camera, unit in self._cameras.items()}
+
+    # --- the stages, each on its own thread ---------------------------------------------------------------------
+
+    def _capture(self, unit: CameraUnit) -> None:
+        try:
+            with contextlib.closing(unit.source.frames()) as frames:  # type: ignore[type-var]
+                for frame in frames:
+                    if not self._inbox.offer(frame):
+                        break
+        except SourceError as error:
+            self._lose_camera(unit, str(error))
+        except Exception as error:  # noqa: BLE001 - one camera never harms another
+            _log.exception("camera '%s': its capture failed and will not come back before a restart", unit.camera)
+            self._lose_camera(unit, f"internal error in capture: {type(error).__name__}: {error}")
+        finally:
+            self._inbox.end(unit.camera)
+            with self._capturing_lock:
+                self._capturing -= 1
+                if self._capturing == 0:
+                    self._ending.set()
+
+    def _infer(self) -> None:
+        with self._detected, contextlib.suppress(InboxClosed, ChannelClosed):
+            while True:
+                batch = self._inbox.take()
+                if batch.frames:
+                    started_s = time.perf_counter()
+                    detections = self._detector.detect(batch.frames)
+                    self._metrics.stage("infer", time.perf_counter() - started_s)
+                    self._metrics.batch_frames.observe(len(batch.frames))
+                    self._detected.put(list(zip(batch.frames, detections, strict=True)))
+                for camera in batch.ended:
+                    self._detected.put(camera)
+
+    def _analyse(self) -> None:
+        with self._detected, self._results, contextlib.suppress(ChannelClosed):
+            for item in self._detected:
+                if isinstance(item, str):
+                    self._results.put(self._cameras[item].pipeline.finish("the recording ended"))
+                    continue
+                for frame, detections in item:
+                    self._results.put(self._step(frame, detections))
+            for unit in self._cameras.values():
+                self._results.put(unit.pipeline.finish("the service stopped"))
+                self._results.put(unit.link.finish("the service stopped"))
+
+    def _step(self, frame: Frame, detections: Detections) -> FrameResult:
+        unit = self._cameras[frame.camera]
+        started_s = time.perf_counter()
+        result = unit.pipeline.step(frame, detections)
+        self._metrics.stage("analyse", time.perf_counter() - started_s)
+        unit.ledger.analysed()
+        unit.coverage.analysed(frame.received_s)
+        return result
+
+    def _publish(self) -> None:
+        with self._results:
+            for item in self._results:
+                started_s = time.perf_counter()
+                if isinstance(item, FrameResult):
+                    self._sink.publish(item)
+                elif item:
+                    self._sink.announce(item)
+                self._metrics.stage("publish", time.perf_counter() - started_s)
+
+    def _watch(self) -> None:
+        shown_s = float("-inf")
+        with contextlib.suppress(ChannelClosed):
+            while not self._ending.wait(_WATCH_EVERY_S):
+                now_s, now = self._clock.monotonic(), self._clock.now()
+                for unit in self._cameras.values():
+                    if changes := unit.link.tick(unit.status.state(), now_s, now):
+                        self._results.put(changes)
+                if self._show_cameras and now_s - shown_s >= _SHOW_EVERY_S:
+                    shown_s = now_s
+                    self._show_cameras(self.camera_states())
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def _wind_down(self, deadline: Deadline) -> ServiceReport:
+        for unit in self._cameras.values():
+            unit.source.close()
+        drain = not self._stopped_early
+        if not drain:  # wake captures that wait for room first, or they would never see that they should stop
+            self._inbox.close(drain=False)
+        order = [*self._captures, self._watch_worker]
+        hung = [worker.name for worker in order if not worker.join(deadline)]
+        self._inbox.close(drain=drain)
+        hung += [worker.name for worker in self._chain if not worker.join(deadline)]
+        for unit in self._cameras.values():  # what a dead or hung stage still held
+            unit.ledger.dropped(Drop.SHUTDOWN, unit.ledger.counts().waiting)
+        if self._show_cameras:
+            self._show_cameras(self.camera_states())
+        self._sink.close()
+        failed = {worker.name: worker.error for worker in (*order, *self._chain) if worker.error}
+        return ServiceReport(failed, tuple(hung), dict(self._lost_cameras))
+
+    def _lose_camera(self, unit: CameraUnit, why: str) -> None:
+        self._lost_cameras[unit.camera] = why
+        unit.status.offline(self._clock.monotonic(), why)
+        _log.error("camera '%s': %s", unit.camera, why)
+
+    def _worker(self, name: str, body: Callable[[CameraUnit], None], unit: CameraUnit) -> Worker:
+        return Worker(name, lambda: body(unit), self.stop)
+
+
+def _describe(unit: CameraUnit, now_s: float) -> dict[str, object]:
+    state = unit.status.state()
+    age_s = None if state.last_frame_s is None else round(max(0.0, now_s - state.last_frame_s), 3)
+    return {
+        "link": state.link.value,
+        "for_s": round(now_s - state.since_s, 1),
+        "trouble": state.trouble,
+        "last_frame_age_s": age_s,
+        "sessions": state.sessions,
+        "size": state.source_wh,
+        "codec": state.codec,
+        "coverage": round(unit.coverage.ratio(now_s), 4),
+        "frames": unit.ledger.counts().as_dict(),
+    }

@@ -1,0 +1,150 @@
+"""The metrics of the house: one table, and one object that holds them for one service.
+
+Names begin with `streamer_`; counters end in `_total`, times are `_seconds`. Labels are camera, stage, reason, model,
+kind, and outcome, type and sink where a row says so; no others, so that the number of series stays the product of few
+small sets. What can be read when Prometheus asks (ledgers, link states, outbox depth) is read then and costs nothing
+per frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streamer.coverage import Coverage
+from streamer.ledger import CameraStatus, FrameLedger, Link
+
+_LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0, 2.5, 10.0, 60.0)
+_STAGE_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_BATCH = (1, 2, 4, 8, 16, 32, 64)
+
+# name → (type, labels, what it tells): the whole of what /metrics shows, besides process_*
+TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
+    "streamer_frames_total": (
+        "counter",
+        ("camera", "outcome", "reason"),
+        "Frames by what became of them; received = analysed + skipped + dropped + waiting.",
+    ),
+    "streamer_capture_to_publish_seconds": (
+        "histogram",
+        ("camera",),
+        "From the arrival of a frame to the moment its result was acknowledged by the sink.",
+    ),
+    "streamer_stage_seconds": ("histogram", ("stage",), "Time in one stage, per call."),
+    "streamer_batch_frames": ("histogram", (), "Frames in one model call."),
+    "streamer_camera_up": ("gauge", ("camera",), "1 while the camera delivers frames."),
+    "streamer_camera_frame_age_seconds": ("gauge", ("camera",), "Time since the camera's newest frame arrived."),
+    "streamer_camera_sessions_total": ("counter", ("camera",), "Connections that delivered frames."),
+    "streamer_camera_coverage_ratio": ("gauge", ("camera",), "Share of the last hour that was really analysed."),
+    "streamer_alerts_total": ("counter", ("camera", "kind", "type"), "Alert changes raised."),
+    "streamer_alerts_suppressed_total": ("counter", ("camera", "kind"), "Alerts held back by a rule's cooldown."),
+    "streamer_inbox_waiting_frames": ("gauge", (), "Frames that wait for the model."),
+    "streamer_outbox_pending": ("gauge", ("sink",), "Alert changes that the receiver has not got yet."),
+    "streamer_outbox_oldest_seconds": ("gauge", ("sink",), "Age of the oldest alert change not delivered yet."),
+    "streamer_delivered_total": ("counter", ("sink", "kind"), "Messages delivered; kind is alert or frame."),
+    "streamer_undelivered_total": (
+        "counter",
+        ("sink", "reason"),
+        "Messages not delivered: rejected (set aside), let_go (live feed while the broker was away), failed (retried).",
+    ),
+    "streamer_snapshot_failures_total": ("counter", (), "Pictures that could not be stored."),
+    "streamer_model_info": ("gauge", ("model",), "1; the model in use, name and short hash."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCamera:
+    """What is read of one camera when Prometheus asks."""
+
+    ledger: FrameLedger
+    status: CameraStatus
+    coverage: Coverage
+
+
+Reading = tuple[str, tuple[str, ...], float]
+
+
+class Metrics:
+    """All metrics of one service, with a registry of their own: two services in one process do not mix."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.registry = CollectorRegistry()
+        self._now_s = now_s
+        self.capture_to_publish = self._histogram("streamer_capture_to_publish_seconds", _LATENCY_S)
+        self._stage = self._histogram("streamer_stage_seconds", _STAGE_S)
+        self.batch_frames = self._histogram("streamer_batch_frames", _BATCH)
+        self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
+        self._cameras: list[WatchedCamera] = []
+        self._readers: list[Callable[[], Iterable[Reading]]] = []
+        self.registry.register(_Readings(self))
+        ProcessCollector(registry=self.registry)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One call of a stage took this long."""
+        self._stages[stage].observe(seconds)
+
+    def watch(self, camera: WatchedCamera) -> None:
+        """Show this camera."""
+        self._cameras.append(camera)
+
+    def read_from(self, reader: Callable[[], Iterable[Reading]]) -> None:
+        """Ask this function at every scrape for (name, label values, value) rows of the table's gauges and counters."""
+        self._readers.append(reader)
+
+    def readings(self) -> Iterable[Reading]:
+        """Everything that is read at scrape time."""
+        now_s = self._now_s()
+        for camera in self._cameras:
+            yield from _frame_rows(camera.ledger)
+            yield from _camera_rows(camera, now_s)
+        for reader in self._readers:
+            yield from reader()
+
+    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
+        _, labels, text = TABLE[name]
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+
+class _Readings(Collector):
+    """Turns readings into Prometheus families, in the table's order."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        rows: dict[str, list[Reading]] = {}
+        for row in self._metrics.readings():
+            rows.setdefault(row[0], []).append(row)
+        for name, (kind, labels, text) in TABLE.items():
+            if kind == "histogram":
+                continue
+            family = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(name, text, labels=labels)
+            for _, values, value in rows.get(name, ()):
+                family.add_metric(values, value)
+            yield family
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # the registry would otherwise call collect() while it is being built
+
+
+def _frame_rows(ledger: FrameLedger) -> Iterable[Reading]:
+    counts, name = ledger.counts(), "streamer_frames_total"
+    yield name, (ledger.camera, "received", ""), counts.received
+    yield name, (ledger.camera, "analysed", ""), counts.analysed
+    for reason, n in counts.skipped.items():
+        yield name, (ledger.camera, "skipped", reason), n
+    for reason, n in counts.dropped.items():
+        yield name, (ledger.camera, "dropped", reason), n
+
+
+def _camera_rows(camera: WatchedCamera, now_s: float) -> Iterable[Reading]:
+    state, labels = camera.status.state(), (camera.ledger.camera,)
+    yield "streamer_camera_up", labels, float(state.link is Link.ONLINE)
+    if state.last_frame_s is not None:
+        yield "streamer_camera_frame_age_seconds", labels, max(0.0, now_s - state.last_frame_s)
+    yield "streamer_camera_sessions_total", labels, state.sessions
+    yield "streamer_camera_coverage_ratio", labels, camera.coverage.ratio(now_s)

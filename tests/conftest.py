@@ -1,0 +1,66 @@
+"""What tests may need from outside, and what happens when it is missing.
+
+On a person's machine a test whose part is missing is skipped with the reason. With STREAMER_TEST_STRICT=1 (CI sets it)
+the same test fails: a part that should be there and is not must never pass as "skipped".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@cache
+def missing(part: str) -> str | None:
+    """Why a part is missing, or None where it is there."""
+    if part == "shared":
+        return (
+            None if (SHARED / "data").is_dir() else "../shared (the project's test footage) is not beside the checkout"
+        )
+    if part == "debian":
+        if not shutil.which("redis-server"):
+            return "redis-server is not installed (Debian: apt-get install redis-server)"
+        probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+        done = subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True, check=False)
+        return (
+            None
+            if done.returncode == 0
+            else "the GStreamer RTSP server is not installed (see .ci/run for its packages)"
+        )
+    if part == "torch":
+        return None if importlib.util.find_spec("torch") else "torch is not installed (pip install 'streamer[train]')"
+    raise pytest.UsageError(f"needs('{part}'): no such part; there are 'shared', 'debian' and 'torch'")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what lacks a part; under CI leave it to fail in setup."""
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            for part in marker.args:
+                reason = missing(part)
+                if reason and not os.environ.get("STREAMER_TEST_STRICT"):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Under CI a missing part is a failure."""
+    if os.environ.get("STREAMER_TEST_STRICT"):
+        for marker in item.iter_markers("needs"):
+            for part in marker.args:
+                if reason := missing(part):
+                    pytest.fail(f"STREAMER_TEST_STRICT is set and a part is missing: {reason}", pytrace=False)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of test footage; use together with needs('shared')."""
+    return SHARED
