@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 
 class Skip(StrEnum):
@@ -108,7 +109,10 @@ class Link(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """One reading of a camera's connection; `trouble` is a redacted sentence, `since_s` monotonic."""
+    """One reading of a camera's connection; `trouble` is a redacted sentence, `since_s` monotonic.
+
+    skew_s: by how many seconds the camera's clock is ahead of ours, where the camera sends its time.
+    """
 
     link: Link
     since_s: float
@@ -117,6 +121,7 @@ class CameraState:
     sessions: int = 0
     source_wh: tuple[int, int] | None = None
     codec: str | None = None
+    skew_s: float | None = None
 
 
 class CameraStatus:
@@ -129,27 +134,33 @@ class CameraStatus:
 
     def online(self, at_s: float, source_wh: tuple[int, int], codec: str) -> None:
         """A session delivers frames."""
-        with self._lock:
-            self._state = CameraState(Link.ONLINE, at_s, None, at_s, self._state.sessions + 1, source_wh, codec)
+        self._become(
+            link=Link.ONLINE,
+            since_s=at_s,
+            trouble=None,
+            last_frame_s=at_s,
+            sessions=self._state.sessions + 1,
+            source_wh=source_wh,
+            codec=codec,
+            skew_s=None,
+        )
 
-    def frame(self, at_s: float) -> None:
+    def frame(self, at_s: float, skew_s: float | None = None) -> None:
         """A frame came."""
-        with self._lock:
-            s = self._state
-            self._state = CameraState(s.link, s.since_s, s.trouble, at_s, s.sessions, s.source_wh, s.codec)
+        self._become(last_frame_s=at_s, skew_s=skew_s)
 
     def offline(self, at_s: float, trouble: str) -> None:
         """The session is over, or none could be opened; keeps the time of the first failure in a row."""
-        with self._lock:
-            s = self._state
-            since = s.since_s if s.link is Link.OFFLINE else at_s
-            self._state = CameraState(Link.OFFLINE, since, trouble, s.last_frame_s, s.sessions, s.source_wh, s.codec)
+        since_s = self._state.since_s if self._state.link is Link.OFFLINE else at_s
+        self._become(link=Link.OFFLINE, since_s=since_s, trouble=trouble)
 
     def ended(self, at_s: float) -> None:
         """A recording was read to its end."""
+        self._become(link=Link.ENDED, since_s=at_s, trouble=None)
+
+    def _become(self, **changes: Any) -> None:
         with self._lock:
-            s = self._state
-            self._state = CameraState(Link.ENDED, at_s, None, s.last_frame_s, s.sessions, s.source_wh, s.codec)
+            self._state = replace(self._state, **changes)
 
     def state(self) -> CameraState:
         """A consistent reading."""

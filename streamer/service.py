@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streamer.board import Board, CameraStates, WatchedCamera
 from streamer.channel import Channel, ChannelClosed
 from streamer.clock import Clock
 from streamer.coverage import Coverage
@@ -34,6 +35,7 @@ _log = logging.getLogger("streamer.service")
 
 _WATCH_EVERY_S = 0.25
 _SHOW_EVERY_S = 1.0
+_DRAIN_AT_LEAST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class CameraUnit:
     def camera(self) -> str:
         """The camera's id."""
         return self.ledger.camera
+
+    @property
+    def watched(self) -> WatchedCamera:
+        """The books of this camera."""
+        return WatchedCamera(self.ledger, self.status, self.coverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +86,14 @@ class Service:
         metrics: Metrics,
         clock: Clock,
         *,
-        show_cameras: Callable[[Mapping[str, Mapping[str, object]]], None] | None = None,
+        show_cameras: Callable[[CameraStates], None] = lambda _: None,
         shutdown_s: float = 10.0,
     ) -> None:
         self._cameras = {unit.camera: unit for unit in cameras}
         self._inbox, self._detector, self._sink = inbox, detector, sink
         self._metrics, self._clock = metrics, clock
+        self._board = Board([unit.watched for unit in cameras], clock)
+        self._states: CameraStates = self._board.states()
         self._show_cameras, self._shutdown_s = show_cameras, shutdown_s
         self._ending = threading.Event()  # somebody asked to stop, a stage failed, or every recording has ended
         self._stopped_early = False
@@ -123,12 +132,7 @@ class Service:
     def ready(self) -> Health:
         """Does the service do its work, and how is each camera? An offline camera does not make it unready."""
         live = self.live()
-        return Health(live.ok and not self._ending.is_set(), {**live.details, "cameras": self.camera_states()})
-
-    def camera_states(self) -> dict[str, dict[str, object]]:
-        """For people and for the board on Redis: link, trouble, frames by outcome, coverage, ages in seconds."""
-        now_s = self._clock.monotonic()
-        return {camera: _describe(unit, now_s) for camera, unit in self._cameras.items()}
+        return Health(live.ok and not self._ending.is_set(), {**live.details, "cameras": self._states})
 
     # --- the stages, each on its own thread ---------------------------------------------------------------------
 
@@ -190,8 +194,10 @@ class Service:
                 started_s = time.perf_counter()
                 if isinstance(item, FrameResult):
                     self._sink.publish(item)
+                    self._metrics.raised(item.changes)
                 elif item:
                     self._sink.announce(item)
+                    self._metrics.raised(item)
                 self._metrics.stage("publish", time.perf_counter() - started_s)
 
     def _watch(self) -> None:
@@ -202,9 +208,13 @@ class Service:
                 for unit in self._cameras.values():
                     if changes := unit.link.tick(unit.status.state(), now_s, now):
                         self._results.put(changes)
-                if self._show_cameras and now_s - shown_s >= _SHOW_EVERY_S:
+                if now_s - shown_s >= _SHOW_EVERY_S:
                     shown_s = now_s
-                    self._show_cameras(self.camera_states())
+                    self._show()
+
+    def _show(self) -> None:
+        self._states = self._board.states()
+        self._show_cameras(self._states)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -217,11 +227,12 @@ class Service:
         order = [*self._captures, self._watch_worker]
         hung = [worker.name for worker in order if not worker.join(deadline)]
         self._inbox.close(drain=drain)
+        # A camera that hangs must not use up the time in which the others' last results are put away.
+        deadline = Deadline(max(deadline.remaining(), _DRAIN_AT_LEAST_S))
         hung += [worker.name for worker in self._chain if not worker.join(deadline)]
         for unit in self._cameras.values():  # what a dead or hung stage still held
             unit.ledger.dropped(Drop.SHUTDOWN, unit.ledger.counts().waiting)
-        if self._show_cameras:
-            self._show_cameras(self.camera_states())
+        self._show()
         self._sink.close()
         failed = {worker.name: worker.error for worker in (*order, *self._chain) if worker.error}
         return ServiceReport(failed, tuple(hung), dict(self._lost_cameras))
@@ -233,19 +244,3 @@ class Service:
 
     def _worker(self, name: str, body: Callable[[CameraUnit], None], unit: CameraUnit) -> Worker:
         return Worker(name, lambda: body(unit), self.stop)
-
-
-def _describe(unit: CameraUnit, now_s: float) -> dict[str, object]:
-    state = unit.status.state()
-    age_s = None if state.last_frame_s is None else round(max(0.0, now_s - state.last_frame_s), 3)
-    return {
-        "link": state.link.value,
-        "for_s": round(now_s - state.since_s, 1),
-        "trouble": state.trouble,
-        "last_frame_age_s": age_s,
-        "sessions": state.sessions,
-        "size": state.source_wh,
-        "codec": state.codec,
-        "coverage": round(unit.coverage.ratio(now_s), 4),
-        "frames": unit.ledger.counts().as_dict(),
-    }

@@ -142,8 +142,8 @@ class WrongDirection(TrackRule):
     kind: Literal["wrong_direction"]
     zone: Identifier
     heading_deg: Annotated[float, Field(ge=0, lt=360)]
-    tolerance_deg: Annotated[float, Field(gt=0, lt=180)] = 60.0
-    min_speed: Annotated[float, Field(ge=0)] = 0.03
+    tolerance_deg: Annotated[float, Field(gt=0, lt=180)] = 90.0
+    min_speed: Annotated[float, Field(gt=0)] = 0.05
 
 
 class Stopped(TrackRule):
@@ -161,8 +161,10 @@ class Speeding(TrackRule):
 
     kind: Literal["speeding"]
     zone: Identifier
-    max_speed: Annotated[float, Field(gt=0)]
-    zone_length: Annotated[float, Field(gt=0)] | None = None
+    max_speed: Annotated[float, Field(gt=0)]  # metres per second where the zone is measured, else picture heights
+    heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
+    zone_length_m: Annotated[float, Field(gt=0)] | None = None
+    zone_width_m: Annotated[float, Field(gt=0)] | None = None
 
 
 RuleConfig = Annotated[

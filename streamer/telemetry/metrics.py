@@ -9,14 +9,14 @@ per frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streamer.coverage import Coverage
-from streamer.ledger import CameraStatus, FrameLedger, Link
+from streamer.board import WatchedCamera
+from streamer.ledger import FrameLedger, Link
+from streamer.types import AlertChange
 
 _LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0, 2.5, 10.0, 60.0)
 _STAGE_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -56,15 +56,6 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedCamera:
-    """What is read of one camera when Prometheus asks."""
-
-    ledger: FrameLedger
-    status: CameraStatus
-    coverage: Coverage
-
-
 Reading = tuple[str, tuple[str, ...], float]
 
 
@@ -78,6 +69,8 @@ class Metrics:
         self._stage = self._histogram("streamer_stage_seconds", _STAGE_S)
         self.batch_frames = self._histogram("streamer_batch_frames", _BATCH)
         self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
+        _, labels, text = TABLE["streamer_alerts_total"]
+        self._alerts = Counter("streamer_alerts_total", text, labels, registry=self.registry)
         self._cameras: list[WatchedCamera] = []
         self._readers: list[Callable[[], Iterable[Reading]]] = []
         self.registry.register(_Readings(self))
@@ -86,6 +79,11 @@ class Metrics:
     def stage(self, stage: str, seconds: float) -> None:
         """One call of a stage took this long."""
         self._stages[stage].observe(seconds)
+
+    def raised(self, changes: Iterable[AlertChange]) -> None:
+        """Alert changes were raised."""
+        for change in changes:
+            self._alerts.labels(change.camera, change.kind, change.type).inc()
 
     def watch(self, camera: WatchedCamera) -> None:
         """Show this camera."""
@@ -120,8 +118,8 @@ class _Readings(Collector):
         for row in self._metrics.readings():
             rows.setdefault(row[0], []).append(row)
         for name, (kind, labels, text) in TABLE.items():
-            if kind == "histogram":
-                continue
+            if kind == "histogram" or name == "streamer_alerts_total":
+                continue  # counted as they happen
             family = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(name, text, labels=labels)
             for _, values, value in rows.get(name, ()):
                 family.add_metric(values, value)

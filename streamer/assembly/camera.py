@@ -1,0 +1,92 @@
+"""One camera of the configuration as objects: its source, and everything that remembers it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from streamer.alerts.book import CameraAlertBook
+from streamer.alerts.policy import AlertPolicy
+from streamer.assembly.rules import build_rules, build_trouble_rules, policies
+from streamer.capture import CameraOptions, CameraSource, default_pace
+from streamer.clock import Clock, SystemClock
+from streamer.config import CameraConfig, Config
+from streamer.detect import OnnxDetector
+from streamer.fit import InputFit
+from streamer.ledger import CameraStatus, FrameLedger
+from streamer.pipeline import CameraPipeline
+from streamer.stages import Rule, Tracker
+from streamer.track import KalmanTracker
+from streamer.track.stitch import StitchingTracker
+from streamer.types import AlertChange
+
+
+def build_source(
+    name: str, camera: CameraConfig, input_fit: InputFit, ledger: FrameLedger, status: CameraStatus, clock: Clock
+) -> CameraSource:
+    """The camera's frames, as the detector wants them."""
+    options = CameraOptions(
+        camera=name,
+        url=camera.url,
+        pace=camera.pace or default_pace(camera.url, camera.format),
+        analyse_fps=camera.analyse_fps,
+        loop=camera.loop,
+        transport=camera.transport,
+        format=camera.format,
+        options=camera.options,
+        connect_timeout_s=camera.connect_timeout_s,
+        stall_after_s=camera.stall_after_s,
+        decode_threads=camera.decode_threads,
+    )
+    return CameraSource(options, input_fit, ledger, status, clock)
+
+
+def build_recording(name: str, camera: CameraConfig, video: Path, detector: OnnxDetector) -> CameraSource:
+    """A recording in the place of a camera's own source: every chosen frame, as fast as they are taken."""
+    clock = SystemClock()
+    recording = camera.model_copy(update={"url": str(video), "format": None, "pace": "demand", "loop": False})
+    ledger, status = FrameLedger(name), CameraStatus(name, clock.monotonic())
+    return build_source(name, recording, detector.input_fit, ledger, status, clock)
+
+
+def build_pipeline(
+    name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, book: CameraAlertBook | None = None
+) -> CameraPipeline:
+    """Tracker, rules and alert book of one camera; without a book of its own, one whose alerts have no pictures."""
+    rules: list[Rule] = [*build_rules(camera, config.zone_info()), *build_trouble_rules(camera)]
+    book = book or build_book(name, camera, policies(camera), config, detector)
+    return CameraPipeline(build_tracker(camera, detector.labels), rules, book)
+
+
+def build_book(
+    name: str,
+    camera: CameraConfig,
+    policies: Mapping[str, AlertPolicy],
+    config: Config,
+    detector: OnnxDetector,
+    snapshot_path: Callable[[AlertChange], str] | None = None,
+) -> CameraAlertBook:
+    """A book of one camera's alerts, signed with the hashes of model and configuration."""
+    return CameraAlertBook(
+        name,
+        policies,
+        model_hash=detector.model_hash[:16],
+        config_hash=config_hash(camera, config),
+        snapshot_path=snapshot_path,
+    )
+
+
+def build_tracker(camera: CameraConfig, labels: tuple[str, ...]) -> Tracker:
+    """Follows objects; settings that the configuration leaves out are the tracker's own."""
+    chosen = {"high_score": camera.tracking.track_score, "lost_after_s": camera.tracking.lost_after_s}
+    settings = {key: value for key, value in chosen.items() if value is not None}
+    return StitchingTracker(KalmanTracker(labels, **settings))
+
+
+def config_hash(camera: CameraConfig, config: Config) -> str:
+    """Which settings judged this, in hex: the same for the same zones, rules and rates, wherever pictures are from."""
+    judged = camera.model_dump(mode="json", include={"zones", "lines", "rules", "trouble", "tracking", "analyse_fps"})
+    text = json.dumps({**judged, "timezone": config.timezone}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,207 @@
+"""The whole service out of a configuration: everything opened in order, and closed in the reverse one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from streamer.alerts.book import CameraAlertBook, closing_change
+from streamer.alerts.illustrated import Illustrated
+from streamer.alerts.snapshots import SnapshotStore
+from streamer.assembly.camera import build_book, build_pipeline, build_source
+from streamer.assembly.labels import check_labels
+from streamer.assembly.link import LinkAlerts
+from streamer.assembly.model import open_detector
+from streamer.assembly.readings import delivery_rows, suppressed_rows
+from streamer.assembly.rules import LINK_KINDS, link_policies, policies
+from streamer.clock import Clock
+from streamer.config import CameraConfig, Config
+from streamer.coverage import Coverage
+from streamer.detect import OnnxDetector
+from streamer.errors import ConfigError
+from streamer.inbox import BatchPolicy, FrameInbox
+from streamer.ledger import CameraStatus, FrameLedger
+from streamer.rules.camera_link import LinkWatch
+from streamer.service import CameraUnit, Service
+from streamer.sinks.delivery import Delivery
+from streamer.sinks.json_lines import JsonLines
+from streamer.sinks.live_feed import LiveFeed, SeenFrame
+from streamer.sinks.outbox import Outbox, Retention
+from streamer.sinks.receivers import Receiver
+from streamer.sinks.redis_alerts import RedisAlerts
+from streamer.sinks.webhook import Webhook
+from streamer.telemetry.http import TelemetryServer
+from streamer.telemetry.metrics import Metrics
+
+_log = logging.getLogger("streamer.assembly")
+
+OnPublished = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A service that is ready to run, and what belongs to it."""
+
+    service: Service
+    detector: OnnxDetector
+    metrics: Metrics
+    telemetry: TelemetryServer | None
+
+
+@contextlib.contextmanager
+def open_house(
+    config: Config, clock: Clock, origin: str, *, on_published: OnPublished | None = None
+) -> Iterator[House]:
+    """The service of a configuration, ready to run; closes what it opened.
+
+    The model comes first: creating a session holds the interpreter's lock, which cameras must not feel. `origin` names
+    the configuration in messages; on_published(camera, seconds) is told the capture-to-publish latency of every frame.
+    Raises ConfigError, ArtifactError, SinkUnavailable.
+    """
+    detector = open_detector(config.model)
+    check_labels(config, detector, origin)
+    metrics = Metrics(clock.monotonic)
+    with contextlib.ExitStack() as stack:
+        outbox = _outbox(config, clock)
+        stack.callback(outbox.close)
+        _close_what_was_left_open(outbox, clock)
+        delivery = _delivery(config, outbox, clock, _latency(metrics, clock, on_published))
+        stack.callback(delivery.close)
+        pictures = SnapshotStore(
+            config.data_dir,
+            keep_days=config.keep.snapshots_days,
+            keep_bytes=int(config.keep.snapshots_mb * 1e6),
+            clock=clock,
+        )
+        sink = Illustrated(delivery, pictures, _places(config))
+        stack.callback(sink.close)
+        books = {
+            name: build_book(name, camera, policies(camera), config, detector, pictures.path_for)
+            for name, camera in config.cameras.items()
+        }
+        units = [_unit(name, camera, config, detector, clock, books[name]) for name, camera in config.cameras.items()]
+        service = _service(config, units, detector, sink, delivery, metrics, clock)
+        delivery.start()
+        for unit in units:
+            metrics.watch(unit.watched)
+        model = f"{detector.model_name}@{detector.model_hash[:12]}"
+        metrics.read_from(lambda: [("streamer_model_info", (model,), 1.0)])
+        metrics.read_from(lambda: delivery_rows(delivery))
+        metrics.read_from(sink.rows)
+        metrics.read_from(lambda: suppressed_rows(books, _kinds(config)))
+        telemetry = None
+        if config.http:
+            telemetry = TelemetryServer(
+                config.http.host, config.http.port, metrics.registry, live=service.live, ready=service.ready
+            )
+            stack.callback(telemetry.close)
+        yield House(service, detector, metrics, telemetry)
+
+
+def _service(
+    config: Config,
+    units: Sequence[CameraUnit],
+    detector: OnnxDetector,
+    sink: Illustrated,
+    delivery: Delivery,
+    metrics: Metrics,
+    clock: Clock,
+) -> Service:
+    settings = config.inference
+    policy = BatchPolicy(settings.max_batch, settings.max_wait_s, settings.max_age_s, settings.depth)
+    demand_paced = frozenset(unit.camera for unit in units if unit.source.demand_paced)
+    inbox = FrameInbox({unit.camera: unit.ledger for unit in units}, policy, clock, demand_paced=demand_paced)
+    metrics.read_from(lambda: [("streamer_inbox_waiting_frames", (), float(inbox.waiting()))])
+    return Service(
+        units,
+        inbox,
+        detector,
+        sink,
+        metrics,
+        clock,
+        show_cameras=delivery.update_cameras,
+        shutdown_s=config.shutdown_s,
+    )
+
+
+def _unit(
+    name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock, book: CameraAlertBook
+) -> CameraUnit:
+    now_s = clock.monotonic()
+    ledger, status = FrameLedger(name), CameraStatus(name, now_s)
+    reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
+    return CameraUnit(
+        source=build_source(name, camera, detector.input_fit, ledger, status, clock),
+        pipeline=build_pipeline(name, camera, config, detector, book),
+        link=_link(name, camera, config, detector, clock),
+        ledger=ledger,
+        status=status,
+        coverage=Coverage(now_s, reach_s),
+    )
+
+
+def _link(name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock) -> LinkAlerts:
+    trouble = camera.trouble
+    limits = {"camera.offline": trouble.offline_after_s, "camera.clock_skew": trouble.clock_skew_s}
+    settings = {"offline_after_s": trouble.offline_after_s, "max_skew_s": trouble.clock_skew_s}
+    watch = LinkWatch(name, **{key: value for key, value in settings.items() if value is not None})
+    book = build_book(name, camera, link_policies(camera), config, detector)
+    return LinkAlerts(watch, book, clock.now(), frozenset(kind for kind in LINK_KINDS if limits[kind] is not None))
+
+
+def _outbox(config: Config, clock: Clock) -> Outbox:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"data_dir: {config.data_dir} cannot be made: {error.strerror or error}"]) from error
+    return Outbox(config.data_dir / "outbox.db", clock, Retention(keep_s=config.keep.delivered_hours * 3600))
+
+
+def _delivery(config: Config, outbox: Outbox, clock: Clock, on_seen: Callable[[SeenFrame], None]) -> Delivery:
+    receivers: list[Receiver] = []
+    feed = None
+    if config.redis:
+        receivers.append(RedisAlerts(config.redis.url, kept=config.redis.alerts_keep))
+        feed = LiveFeed(config.redis.url, kept=config.redis.frames_keep, on_published=on_seen)
+    for name, hook in config.webhooks.items():
+        secret = hook.secret.get_secret_value()
+        receivers.append(Webhook(name, hook.url, clock, secret=secret, timeout_s=hook.timeout_s))
+    if config.jsonl:
+        receivers.append(JsonLines(config.jsonl.path, max_bytes=int(config.jsonl.rotate_mb * 1e6)))
+    if not receivers:
+        _log.warning("no receiver is configured (redis, webhooks, jsonl): alerts stay in %s", config.data_dir)
+    return Delivery(outbox, receivers, feed, clock)
+
+
+def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -> Callable[[SeenFrame], None]:
+    def seen(frame: SeenFrame) -> None:
+        seconds = clock.monotonic() - frame.received_s
+        metrics.capture_to_publish.labels(frame.camera).observe(seconds)
+        if on_published:
+            on_published(frame.camera, seconds)
+
+    return seen
+
+
+def _close_what_was_left_open(outbox: Outbox, clock: Clock) -> None:
+    """Alerts that the last run could not close: nobody has watched since, so nobody may believe that they go on."""
+    left = outbox.open_alerts()
+    if left:
+        why = "the service was stopped before it could see the end"
+        outbox.append([closing_change(change, clock.now(), why) for change in left])
+        _log.info("closed %d alerts that the last run left open", len(left))
+
+
+def _places(config: Config) -> dict[tuple[str, str], tuple[list[tuple[float, float]], bool]]:
+    """(camera, zone or line) → its points, and whether they close."""
+    places: dict[tuple[str, str], tuple[list[tuple[float, float]], bool]] = {}
+    for name, camera in config.cameras.items():
+        places.update({(name, zone): (points, True) for zone, points in camera.zones.items()})
+        places.update({(name, line): (points, False) for line, points in camera.lines.items()})
+    return places
+
+
+def _kinds(config: Config) -> dict[tuple[str, str], str]:
+    return {(name, rule.name): rule.kind for name, camera in config.cameras.items() for rule in camera.rules}
