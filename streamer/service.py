@@ -110,6 +110,11 @@ class Service:
             Worker("publish", self._publish, self.stop),
         ]
 
+    @property
+    def cameras(self) -> tuple[CameraUnit, ...]:
+        """Every camera."""
+        return tuple(self._cameras.values())
+
     def stop(self) -> None:
         """Ask for the end; from any thread or a signal handler, returns at once."""
         self._stopped_early = True

@@ -21,6 +21,7 @@ from streamer.config import CameraConfig, Config
 from streamer.coverage import Coverage
 from streamer.detect import OnnxDetector
 from streamer.errors import ConfigError
+from streamer.fit import InputFit
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.ledger import CameraStatus, FrameLedger
 from streamer.rules.camera_link import LinkWatch
@@ -32,12 +33,14 @@ from streamer.sinks.outbox import Outbox, Retention
 from streamer.sinks.receivers import Receiver
 from streamer.sinks.redis_alerts import RedisAlerts
 from streamer.sinks.webhook import Webhook
+from streamer.stages import FrameSource
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
 
 _log = logging.getLogger("streamer.assembly")
 
 OnPublished = Callable[[str, float], None]
+MakeSource = Callable[[str, CameraConfig, InputFit, FrameLedger, CameraStatus, Clock], FrameSource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,18 @@ class House:
 
 @contextlib.contextmanager
 def open_house(
-    config: Config, clock: Clock, origin: str, *, on_published: OnPublished | None = None
+    config: Config,
+    clock: Clock,
+    origin: str,
+    *,
+    on_published: OnPublished | None = None,
+    make_source: MakeSource = build_source,
 ) -> Iterator[House]:
     """The service of a configuration, ready to run; closes what it opened.
 
     The model comes first: creating a session holds the interpreter's lock, which cameras must not feel. `origin` names
-    the configuration in messages; on_published(camera, seconds) is told the capture-to-publish latency of every frame.
+    the configuration in messages; on_published(camera, seconds) is told the capture-to-publish latency of every frame;
+    make_source stands in for the cameras themselves.
     Raises ConfigError, ArtifactError, SinkUnavailable.
     """
     detector = open_detector(config.model)
@@ -81,7 +90,10 @@ def open_house(
             name: build_book(name, camera, policies(camera), config, detector, pictures.path_for)
             for name, camera in config.cameras.items()
         }
-        units = [_unit(name, camera, config, detector, clock, books[name]) for name, camera in config.cameras.items()]
+        units = [
+            _unit(name, camera, config, detector, clock, books[name], make_source)
+            for name, camera in config.cameras.items()
+        ]
         service = _service(config, units, detector, sink, delivery, metrics, clock)
         delivery.start()
         for unit in units:
@@ -127,13 +139,19 @@ def _service(
 
 
 def _unit(
-    name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock, book: CameraAlertBook
+    name: str,
+    camera: CameraConfig,
+    config: Config,
+    detector: OnnxDetector,
+    clock: Clock,
+    book: CameraAlertBook,
+    make_source: MakeSource,
 ) -> CameraUnit:
     now_s = clock.monotonic()
     ledger, status = FrameLedger(name), CameraStatus(name, now_s)
     reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
     return CameraUnit(
-        source=build_source(name, camera, detector.input_fit, ledger, status, clock),
+        source=make_source(name, camera, detector.input_fit, ledger, status, clock),
         pipeline=build_pipeline(name, camera, config, detector, book),
         link=_link(name, camera, config, detector, clock),
         ledger=ledger,
