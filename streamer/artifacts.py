@@ -1,0 +1,308 @@
+"""Model folders: `model.onnx` beside a `manifest.json` that says everything about it; load, verify, refuse, write.
+
+Only such a folder crosses from training to the service. A manifest of schema version 1, key by key (unknown keys are
+refused):
+
+    schema_version  1
+    name            letters, digits, '.', '_', '-'; names the model in metrics and alerts
+    task            "detection"
+    sha256          of model.onnx, lower-case hex; weights in files beside the graph are not supported, they go unhashed
+    layout          how to read the outputs: streamer | yolox | fastestdet | yolov8 | detr | torchvision;
+                    streamer/detect/layouts/__init__.py defines each one
+    labels          class names by class id; "" for an id that must never come out (background, holes in a numbering)
+    input           the one tensor that pictures go into:
+        name, dtype     dtype is uint8, float16 or float32
+        layout          "NCHW" or "NHWC"
+        batch           "any" number of pictures per run, exactly 1, or "none" (a graph without a batch axis)
+        channels        "RGB" or "BGR"
+        size            [width, height] of the canvas in pixels
+        mode, align     "letterbox" (keep the aspect, pad) or "stretch"; "centre" or "top_left"
+        pad_value       0-255, a pixel value, before mean and scale
+        mean, scale     three numbers each, in the order of `channels`: value = (pixel 0-255 − mean) × scale
+    outputs         [{name, dtype, shape, role}]: shape holds a number per fixed axis and a name per free one
+                    (["batch", 3549, 85]); role is what the layout calls it, default its name; others are ignored
+    thresholds      min_score     the detector leaves out what scores less (low: the tracker's second stage wants it)
+                    track_score   default operating point: what may start a track
+                    nms_iou       overlap above which the weaker box of a class goes; null: the net does it itself
+                    max_objects   at most so many per frame
+                    track_score_by_label   {label: score} where one class wants another operating point
+    precision       "fp32", "fp16" or "int8"
+    opset           of the graph, default domain
+    licence, provenance, parity, metrics    for people and for the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+
+from streamer.errors import ArtifactError
+from streamer.fit import Align, InputFit, Mode
+
+GRAPH_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+
+LayoutName = Literal["streamer", "yolox", "fastestdet", "yolov8", "detr", "torchvision"]
+Axis = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Triple = tuple[float, float, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class InputSpec(_Part):
+    """The tensor that pictures go into, and how (see the module's docstring)."""
+
+    name: str
+    dtype: Literal["uint8", "float16", "float32"]
+    layout: Literal["NCHW", "NHWC"]
+    channels: Literal["RGB", "BGR"]
+    size: tuple[Annotated[int, Field(ge=1, le=8192)], Annotated[int, Field(ge=1, le=8192)]]
+    batch: Literal["any", 1, "none"] = "any"
+    mode: Mode = "letterbox"
+    align: Align = "centre"
+    pad_value: Annotated[int, Field(ge=0, le=255)] = 114
+    mean: Triple = (0.0, 0.0, 0.0)
+    scale: Triple = (1.0, 1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _numbers_fit_the_dtype(self) -> InputSpec:
+        if 0.0 in self.scale:
+            raise ValueError(f"scale must not hold 0; found {list(self.scale)}")
+        if self.dtype == "uint8" and not self.is_raw:
+            raise ValueError(
+                "an input of dtype uint8 takes pixels as they are: mean must be [0, 0, 0], scale [1, 1, 1]"
+            )
+        return self
+
+    @property
+    def is_raw(self) -> bool:
+        """True where the net takes pixel values 0-255 as they are."""
+        return self.mean == (0.0, 0.0, 0.0) and self.scale == (1.0, 1.0, 1.0)
+
+    @property
+    def fit(self) -> InputFit:
+        """How any picture is laid into it."""
+        return InputFit(self.size, self.mode, self.align, self.pad_value)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """One picture in the tensor: (3, height, width) or (height, width, 3)."""
+        w, h = self.size
+        return (3, h, w) if self.layout == "NCHW" else (h, w, 3)
+
+    @property
+    def shape(self) -> tuple[Axis, ...]:
+        """The whole tensor, written like the shape of an output."""
+        if self.batch == "none":
+            return self.picture_shape
+        return ("batch" if self.batch == "any" else 1, *self.picture_shape)
+
+
+class OutputSpec(_Part):
+    """One tensor that the graph gives."""
+
+    name: str
+    dtype: Literal["float32", "float16", "int64", "int32"]
+    shape: tuple[Axis, ...]
+    role: str | None = None
+
+    @property
+    def as_role(self) -> str:
+        """What the layout calls it."""
+        return self.role or self.name
+
+
+class Thresholds(_Part):
+    """Scores and overlaps that belong to this net."""
+
+    min_score: Score
+    track_score: Score
+    nms_iou: Annotated[float, Field(gt=0, le=1)] | None
+    max_objects: Annotated[int, Field(ge=1, le=10_000)] = 300
+    track_score_by_label: dict[str, Score] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _floor_below_operating_point(self) -> Thresholds:
+        for label, score in {"": self.track_score, **self.track_score_by_label}.items():
+            if score < self.min_score:
+                of = f" of '{label}'" if label else ""
+                raise ValueError(f"track_score{of} must be at least min_score {self.min_score:g}; found {score:g}")
+        return self
+
+    def track_score_of(self, label: str) -> float:
+        """The operating point of one class."""
+        return self.track_score_by_label.get(label, self.track_score)
+
+
+class Manifest(_Part):
+    """What a model folder promises; see the module's docstring for every key."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    task: Literal["detection"] = "detection"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    layout: LayoutName
+    labels: tuple[str, ...]
+    input: InputSpec
+    outputs: Annotated[tuple[OutputSpec, ...], Field(min_length=1)]
+    thresholds: Thresholds
+    precision: Literal["fp32", "fp16", "int8"]
+    opset: Annotated[int, Field(ge=1)]
+    licence: str
+    provenance: dict[str, JsonValue] = Field(default_factory=dict)
+    parity: dict[str, JsonValue] = Field(default_factory=dict)
+    metrics: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        named = [label for label in labels if label]
+        if not named:
+            raise ValueError("at least one class needs a name")
+        if twice := sorted({label for label in named if named.count(label) > 1}):
+            raise ValueError(f"each name may stand for one class id only; found twice: {', '.join(twice)}")
+        return labels
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Manifest:
+        if strange := sorted(set(self.thresholds.track_score_by_label) - set(self.labels)):
+            raise ValueError(f"thresholds.track_score_by_label names unknown labels: {', '.join(strange)}")
+        for what, names in (("name", [o.name for o in self.outputs]), ("role", [o.as_role for o in self.outputs])):
+            if len(set(names)) < len(names):
+                raise ValueError(f"outputs must differ in {what}; found {', '.join(names)}")
+        return self
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        return self.model_dump_json(indent=2, exclude_none=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model folder whose files are there, whose manifest makes sense and whose hash is right."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def graph_path(self) -> Path:
+        """Where model.onnx lies."""
+        return self.folder / GRAPH_FILE
+
+    def read_graph(self) -> bytes:
+        """The graph's bytes, verified: what is run is what was hashed. Raises ArtifactError."""
+        try:
+            graph = self.graph_path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
+        _compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
+        return graph
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """The model folder, checked: files, JSON, schema, sha256. Raises ArtifactError that says what is wrong and where.
+
+    Whether the graph itself is what the manifest says needs the graph opened: streamer.detect.load_detector does that.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise ArtifactError(
+            f"{folder}: expected a folder with {GRAPH_FILE} and {MANIFEST_FILE}, found {found}. "
+            "`streamer models adopt FILE.onnx --layout … --out DIR` makes one from a bare ONNX file."
+        )
+    present = [name for name in (MANIFEST_FILE, GRAPH_FILE) if (folder / name).is_file()]
+    if len(present) < 2:
+        missing = " and ".join(name for name in (MANIFEST_FILE, GRAPH_FILE) if name not in present)
+        hint = "" if GRAPH_FILE in present else f" The graph must be called {GRAPH_FILE}."
+        raise ArtifactError(
+            f"{folder}: a model folder holds {GRAPH_FILE} and {MANIFEST_FILE}; missing: {missing}.{hint} "
+            "`streamer models adopt FILE.onnx --layout … --out DIR` writes a complete one."
+        )
+    manifest = read_manifest(folder / MANIFEST_FILE)
+    _compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
+    return Artifact(folder, manifest)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        problems = [_problem(dict(each)) for each in error.errors(include_url=False)]
+        raise ArtifactError(f"{path}: not a manifest that this version can use:\n  " + "\n  ".join(problems)) from error
+
+
+def write_artifact(
+    manifest: Manifest, graph: bytes, folder: Path, prove: Callable[[Artifact], None] | None = None
+) -> Artifact:
+    """Write a new model folder, whole or not at all; the manifest's sha256 must be the graph's.
+
+    prove is called with the complete folder before it gets its name: what it raises leaves nothing behind.
+    Raises ArtifactError where the folder exists already: a model that someone runs is never replaced under them.
+    """
+    _compare_hash(folder / GRAPH_FILE, manifest.sha256, hashlib.sha256(graph).hexdigest())
+    if folder.exists():
+        raise ArtifactError(f"{folder}: exists already and is not overwritten; name another folder or remove it first")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, so that the last step is one rename within one file system.
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            building.chmod(0o755)
+            (building / GRAPH_FILE).write_bytes(graph)
+            (building / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+            if prove:
+                prove(Artifact(building, manifest))
+            os.rename(building, folder)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ArtifactError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    return Artifact(folder, manifest)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file. Raises ArtifactError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _compare_hash(path: Path, expected: str, found: str) -> None:
+    if found != expected:
+        raise ArtifactError(
+            f"{path}: sha256 mismatch: the manifest expects {expected}, the file has {found}. "
+            "The file is damaged or was replaced: fetch or export the folder again."
+        )
+
+
+def _problem(error: dict[str, object]) -> str:
+    """One line for one wrong key: where, what is expected, what was found."""
+    loc = error["loc"]
+    assert isinstance(loc, tuple)
+    where = ".".join(str(step) for step in loc) or "manifest"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key (schema version 1 has no such key)"
+    if error["type"] in ("missing", "json_invalid", "value_error"):
+        return f"{where}: {said[:1].lower()}{said[1:]}"
+    found = error["input"]
+    shown = f"{found!r}" if not isinstance(found, float) or math.isfinite(found) else str(found)
+    return f"{where}: {said[:1].lower()}{said[1:]}; found {shown if len(shown) <= 80 else shown[:77] + '…'}"

@@ -84,8 +84,9 @@ class FrameLedger:
 
     def dropped(self, reason: Drop, n: int = 1) -> None:
         """Frames were lost."""
-        with self._lock:
-            self._dropped[reason.value] += n
+        if n:
+            with self._lock:
+                self._dropped[reason.value] += n
 
     def counts(self) -> FrameCounts:
         """A consistent reading."""

@@ -75,7 +75,11 @@ class ServiceReport:
 
 
 class Service:
-    """Runs cameras until stop(), until all recordings have ended, or until a stage fails. Use once."""
+    """Runs cameras until stop(), until all recordings have ended, or until a stage fails. Use once.
+
+    show_cameras is given the state of all cameras about once a second; others: threads of the sink's own, to be named
+    in the report where they died.
+    """
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Service:
         clock: Clock,
         *,
         show_cameras: Callable[[CameraStates], None] = lambda _: None,
+        others: Callable[[], Sequence[Worker]] = tuple,
         shutdown_s: float = 10.0,
     ) -> None:
         self._cameras = {unit.camera: unit for unit in cameras}
@@ -94,7 +99,7 @@ class Service:
         self._metrics, self._clock = metrics, clock
         self._board = Board([unit.watched for unit in cameras], clock)
         self._states: CameraStates = self._board.states()
-        self._show_cameras, self._shutdown_s = show_cameras, shutdown_s
+        self._show_cameras, self._others, self._shutdown_s = show_cameras, others, shutdown_s
         self._ending = threading.Event()  # somebody asked to stop, a stage failed, or every recording has ended
         self._stopped_early = False
         self._lost_cameras: dict[str, str] = {}
@@ -153,7 +158,8 @@ class Service:
             _log.exception("camera '%s': its capture failed and will not come back before a restart", unit.camera)
             self._lose_camera(unit, f"internal error in capture: {type(error).__name__}: {error}")
         finally:
-            self._inbox.end(unit.camera)
+            if not self._stopped_early:  # a source that was told to stop has not come to its end
+                self._inbox.end(unit.camera)
             with self._capturing_lock:
                 self._capturing -= 1
                 if self._capturing == 0:
@@ -239,7 +245,8 @@ class Service:
             unit.ledger.dropped(Drop.SHUTDOWN, unit.ledger.counts().waiting)
         self._show()
         self._sink.close()
-        failed = {worker.name: worker.error for worker in (*order, *self._chain) if worker.error}
+        everybody = (*order, *self._chain, *self._others())
+        failed = {worker.name: worker.error for worker in everybody if worker.error}
         return ServiceReport(failed, tuple(hung), dict(self._lost_cameras))
 
     def _lose_camera(self, unit: CameraUnit, why: str) -> None:

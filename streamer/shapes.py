@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 Point = tuple[float, float]
 Points = tuple[Point, ...]
@@ -17,7 +18,7 @@ SHORTEST_LINE = 0.01  # of the picture: a shorter one is a slip of the mouse
 
 
 def check_polygon(points: Sequence[Sequence[float]]) -> str | None:
-    """What keeps these points from being a zone, or None: the picture's inside, three corners, area, no self-crossing."""
+    """What keeps these points from being a zone, or None. In the picture, three corners, area, no self-crossing."""
     if problem := _check_points(points, at_least=3, noun="a zone", parts="corners"):
         return problem
     corners = _closed(as_points(points))
@@ -35,10 +36,10 @@ def check_line(points: Sequence[Sequence[float]]) -> str | None:
     if problem := _check_points(points, at_least=2, noun="a line", parts="points"):
         return problem
     line = as_points(points)
-    for a, b in zip(line, line[1:], strict=False):
+    for a, b in pairwise(line):
         if a == b:
             return f"point {_show(a)} comes twice in a row"
-    length = sum(math.dist(a, b) for a, b in zip(line, line[1:], strict=False))
+    length = sum(math.dist(a, b) for a, b in pairwise(line))
     if length < SHORTEST_LINE:
         return f"it is only {length:.4f} of the picture long; at least {SHORTEST_LINE} is needed to cross it"
     if crossing := _self_crossing(line, closed=False):
@@ -92,10 +93,10 @@ def _self_crossing(points: Points, *, closed: bool) -> tuple[int, int] | None:
     for i in range(edges):
         for j in range(i + 1, edges):
             a, b, c, d = points[i], points[(i + 1) % n], points[j], points[(j + 1) % n]
-            if b == c:  # neighbours share a corner; they overlap only where one runs back along the other
+            if j == i + 1:  # neighbours share a corner; they overlap only where one runs back along the other
                 if _turns_back(a, b, d):
                     return i, j
-            elif a == d:
+            elif i == 0 and j == edges - 1 and a == d:  # a polygon's last edge, or a line that ends where it began
                 if _turns_back(c, a, b):
                     return i, j
             elif _meet(a, b, c, d):
@@ -118,10 +119,13 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
     """Whether segments ab and cd have a point in common, touching included."""
     if _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0:
         return True
-    return any(
-        _turn(p, q, r) == 0 and min(p[0], q[0]) <= r[0] <= max(p[0], q[0]) and min(p[1], q[1]) <= r[1] <= max(p[1], q[1])
-        for p, q, r in ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    )
+    return any(_on(p, q, r) for p, q, r in ((a, b, c), (a, b, d), (c, d, a), (c, d, b)))
+
+
+def _on(a: Point, b: Point, point: Point) -> bool:
+    """Whether a point lies on segment ab."""
+    within = all(min(a[i], b[i]) <= point[i] <= max(a[i], b[i]) for i in (0, 1))
+    return within and _turn(a, b, point) == 0
 
 
 def _edge(index: int, points: Points) -> str:

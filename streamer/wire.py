@@ -1,0 +1,304 @@
+"""What leaves the house: the messages on the wire, their names, and the Redis keys under which they lie.
+
+docs/wire.md describes them for integrators, the JSON Schemas beside this file (`streamer schema NAME`) for programs.
+Changes are additive: keys are added, never removed, renamed or retyped. Who reads ignores keys that it does not know.
+
+One clash of words is settled here. On a stream the *field* `type` says opened | updated | closed. In the JSON body the
+same thing is called `change`, so that a line of a recording can put "type":"alert" or "type":"frame" in front.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from streamer.types import SEVERITIES, AlertChange, ChangeType, Detections, FrameResult, Tracks
+
+ALERT_SCHEMA = "streamer.alert/1"
+FRAME_SCHEMA = "streamer.frame/1"
+CAMERA_SCHEMA = "streamer.camera/1"
+SchemaName = Literal["alert", "frame", "camera"]
+SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "frame", "camera")
+
+_CHANGE_TYPES: tuple[ChangeType, ...] = ("opened", "updated", "closed")
+_S_DECIMALS = 3  # times: a millisecond
+_PX_DECIMALS = 2
+_UNIT_DECIMALS = 5  # normalised coordinates: a hundredth of a pixel at 1000 pixels
+_SCORE_DECIMALS = 4
+_MEASURE_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where things lie in Redis. A prefix in braces ('{streamer}') keeps them in one slot of a Redis Cluster."""
+
+    prefix: str = "streamer"
+
+    @property
+    def alerts(self) -> str:
+        """Stream of alert changes."""
+        return f"{self.prefix}:alerts"
+
+    @property
+    def open_alerts(self) -> str:
+        """Hash id → alert message: what is open now, for those who join late."""
+        return f"{self.prefix}:alerts:open"
+
+    @property
+    def cameras(self) -> str:
+        """Hash camera → camera message."""
+        return f"{self.prefix}:cameras"
+
+    @property
+    def recent(self) -> str:
+        """Hash id → highest seq of alerts published lately; together with `recent_before` a bounded memory."""
+        return f"{self.prefix}:alerts:recent"
+
+    @property
+    def recent_before(self) -> str:
+        """The generation before `recent`."""
+        return f"{self.prefix}:alerts:recent:before"
+
+    def detections(self, camera: str) -> str:
+        """Stream of frame messages of one camera."""
+        return f"{self.prefix}:detections:{camera}"
+
+    def outbox(self, line: str) -> str:
+        """Hash with the last outbox row that came through on one line (outbox to receiver)."""
+        return f"{self.prefix}:outbox:{line}"
+
+    def dead_letters(self, group: str) -> str:
+        """Stream of what a consumer group could not handle."""
+        return f"{self.prefix}:alerts:dead:{group}"
+
+
+# --- alerts -----------------------------------------------------------------------------------------------------------
+
+
+def alert_body(change: AlertChange) -> dict[str, Any]:
+    """The alert message as JSON values, in the order in which it is written."""
+    return {
+        "schema": ALERT_SCHEMA,
+        "id": change.id,
+        "change": change.type,
+        "seq": change.seq,
+        "camera": change.camera,
+        "session": change.session,
+        "rule": change.rule,
+        "kind": change.kind,
+        "severity": change.severity,
+        "started_at": _rounded(change.started_at, _S_DECIMALS),
+        "at": _rounded(change.at, _S_DECIMALS),
+        "media_s": _rounded(change.media_s, _S_DECIMALS),
+        "score": _rounded(change.score, _SCORE_DECIMALS),
+        "label": change.label,
+        "place": change.place,
+        "track_ids": [int(track_id) for track_id in change.track_ids],
+        "box": None if change.box is None else [_rounded(edge, _UNIT_DECIMALS) for edge in change.box],
+        "reason": _plain(change.reason),
+        "snapshot": change.snapshot,
+    }
+
+
+def encode_alert(change: AlertChange) -> str:
+    """The alert message as one line of compact JSON."""
+    return dumps(alert_body(change))
+
+
+def alert_fields(body: str, change: AlertChange) -> dict[str, str]:
+    """The fields of a stream entry around an encoded message: what a consumer may filter by without parsing."""
+    return {
+        "schema": ALERT_SCHEMA,
+        "id": change.id,
+        "type": change.type,
+        "seq": str(change.seq),
+        "camera": change.camera,
+        "kind": change.kind,
+        "severity": change.severity,
+        "data": body,
+    }
+
+
+def decode_alert(body: str | bytes | Mapping[str, Any]) -> AlertChange:
+    """The alert change in a message; unknown keys are ignored. Raises ValueError saying what is wrong."""
+    message = body if isinstance(body, Mapping) else _parsed(body)
+    schema = message.get("schema")
+    if schema != ALERT_SCHEMA:
+        raise ValueError(f"not an alert message: schema is {schema!r}, this reader understands {ALERT_SCHEMA!r}")
+    try:
+        return _alert(message)
+    except KeyError as error:
+        raise ValueError(f"not an alert message: key {error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not an alert message: {error}") from error
+
+
+def _alert(message: Mapping[str, Any]) -> AlertChange:
+    change, severity, box = message["change"], message["severity"], message.get("box")
+    if change not in _CHANGE_TYPES:
+        raise ValueError(f"not an alert message: change is {change!r}, expected one of {', '.join(_CHANGE_TYPES)}")
+    if severity not in SEVERITIES:
+        raise ValueError(f"not an alert message: severity is {severity!r}, expected one of {', '.join(SEVERITIES)}")
+    if box is not None and len(box) != 4:
+        raise ValueError(f"not an alert message: box has {len(box)} numbers, expected 4")
+    seq = message["seq"]
+    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1:
+        raise ValueError(f"not an alert message: seq is {seq!r}, expected a whole number from 1")
+    return AlertChange(
+        id=_text(message, "id"),
+        seq=seq,
+        type=change,
+        camera=_text(message, "camera"),
+        session=_text(message, "session"),
+        rule=_text(message, "rule"),
+        kind=_text(message, "kind"),
+        severity=severity,
+        started_at=float(message["started_at"]),
+        at=float(message["at"]),
+        media_s=float(message["media_s"]),
+        score=float(message["score"]),
+        label=message.get("label"),
+        place=message.get("place"),
+        track_ids=tuple(int(track_id) for track_id in message.get("track_ids") or ()),
+        box=None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        reason=dict(message.get("reason") or {}),
+        snapshot=message.get("snapshot"),
+    )
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def frame_objects(detections: Detections, tracks: Tracks) -> list[dict[str, Any]]:
+    """One entry per detection, in the detector's order; track_id where a confirmed track took it in this frame."""
+    track_of_row = dict(zip(tracks.detection_rows.tolist(), tracks.ids.tolist(), strict=True))
+    # through float64: a float32 rounded and then written has eight digits too many
+    boxes = np.round(detections.boxes_xyxy.astype(np.float64), _PX_DECIMALS).tolist()
+    scores = np.round(detections.scores.astype(np.float64), _SCORE_DECIMALS).tolist()
+    labels = detections.labels
+    return [
+        {"box": box, "label": labels[class_id], "score": score, "track_id": track_of_row.get(row)}
+        for row, (box, score, class_id) in enumerate(zip(boxes, scores, detections.class_ids.tolist(), strict=True))
+    ]
+
+
+def frame_body(
+    *,
+    camera: str,
+    session: str,
+    index: int,
+    media_s: float,
+    captured_at: float,
+    source_wh: tuple[int, int],
+    objects: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The frame message of a detections stream as JSON values; boxes are pixels of the source picture."""
+    return {
+        "schema": FRAME_SCHEMA,
+        "camera": camera,
+        "session": session,
+        "index": index,
+        "media_s": _rounded(media_s, _S_DECIMALS),
+        "captured_at": _rounded(captured_at, _S_DECIMALS),
+        "size": [source_wh[0], source_wh[1]],
+        "objects": list(objects),
+    }
+
+
+def frame_fields(body: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a detections stream entry."""
+    return {"schema": FRAME_SCHEMA, "camera": str(body["camera"]), "data": dumps(body)}
+
+
+# --- cameras ----------------------------------------------------------------------------------------------------------
+
+
+def camera_body(camera: str, at: float, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The camera message as JSON values: a reading of the camera's state at epoch seconds `at`."""
+    plain: dict[str, Any] = _plain(state)
+    return {"schema": CAMERA_SCHEMA, "camera": camera, "at": _rounded(at, _S_DECIMALS), **plain}
+
+
+# --- lines of a recording ---------------------------------------------------------------------------------------------
+
+
+def replay_alert_line(change: AlertChange) -> str:
+    """One alert change as a line of `replay --out` and of `tail --json`, without the line's end."""
+    return dumps({"type": "alert", **alert_body(change)})
+
+
+def replay_frame_line(result: FrameResult) -> str:
+    """One analysed frame as a line of `replay --out`, without the line's end."""
+    frame = result.frame
+    return dumps(
+        {
+            "type": "frame",
+            "camera": frame.camera,
+            "index": frame.index,
+            "media_s": _rounded(frame.media_s, _S_DECIMALS),
+            "objects": frame_objects(result.detections, result.tracks),
+        }
+    )
+
+
+# --- schemas and JSON -------------------------------------------------------------------------------------------------
+
+
+def json_schema(name: SchemaName) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a message."""
+    text = files("streamer").joinpath("schemas", f"{name}.json").read_text("utf-8")
+    return cast(dict[str, Any], json.loads(text))
+
+
+def dumps(body: Mapping[str, Any]) -> str:
+    """Compact JSON in the order given, as every message is written.
+
+    ASCII only: redis-cli shows other bytes as escapes anyway, and a half character in a camera's error text must
+    not make a message that no receiver can encode.
+    """
+    return json.dumps(body, allow_nan=False, separators=(",", ":"))
+
+
+def _parsed(body: str | bytes) -> Mapping[str, Any]:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not an alert message: not JSON ({error})") from error
+    if not isinstance(message, dict):
+        raise ValueError(f"not an alert message: a JSON {type(message).__name__} where an object is expected")
+    return message
+
+
+def _text(message: Mapping[str, Any], key: str) -> str:
+    value = message[key]
+    if not isinstance(value, str):
+        raise ValueError(f"not an alert message: {key} is {value!r}, expected text")
+    return value
+
+
+def _rounded(value: float, decimals: int) -> float:
+    value = round(float(value), decimals)
+    if not math.isfinite(value):
+        raise ValueError(f"{value} cannot be written to the wire: JSON knows finite numbers only")
+    return value + 0.0  # −0.0 and 0.0 are one number, and must be one text
+
+
+def _plain(value: Any) -> Any:
+    """Any reason as JSON values: numpy scalars unpacked, measures rounded, numbers that JSON lacks as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, _MEASURE_DECIMALS) + 0.0 if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)

@@ -73,11 +73,10 @@ def open_house(
     check_labels(config, detector, origin)
     metrics = Metrics(clock.monotonic)
     with contextlib.ExitStack() as stack:
-        outbox = _outbox(config, clock)
-        stack.callback(outbox.close)
-        _close_what_was_left_open(outbox, clock)
-        delivery = _delivery(config, outbox, clock, _latency(metrics, clock, on_published))
+        delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop())
         stack.callback(delivery.close)
+        # After the receivers are known to the outbox, so that they are told of these too.
+        _close_what_was_left_open(delivery, clock)
         pictures = SnapshotStore(
             config.data_dir,
             keep_days=config.keep.snapshots_days,
@@ -134,6 +133,7 @@ def _service(
         metrics,
         clock,
         show_cameras=delivery.update_cameras,
+        others=lambda: delivery.workers,
         shutdown_s=config.shutdown_s,
     )
 
@@ -169,15 +169,13 @@ def _link(name: str, camera: CameraConfig, config: Config, detector: OnnxDetecto
     return LinkAlerts(watch, book, clock.now(), frozenset(kind for kind in LINK_KINDS if limits[kind] is not None))
 
 
-def _outbox(config: Config, clock: Clock) -> Outbox:
+def _delivery(
+    config: Config, clock: Clock, on_seen: Callable[[SeenFrame], None], on_failure: Callable[[], None]
+) -> Delivery:
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError([f"data_dir: {config.data_dir} cannot be made: {error.strerror or error}"]) from error
-    return Outbox(config.data_dir / "outbox.db", clock, Retention(keep_s=config.keep.delivered_hours * 3600))
-
-
-def _delivery(config: Config, outbox: Outbox, clock: Clock, on_seen: Callable[[SeenFrame], None]) -> Delivery:
     receivers: list[Receiver] = []
     feed = None
     if config.redis:
@@ -190,7 +188,8 @@ def _delivery(config: Config, outbox: Outbox, clock: Clock, on_seen: Callable[[S
         receivers.append(JsonLines(config.jsonl.path, max_bytes=int(config.jsonl.rotate_mb * 1e6)))
     if not receivers:
         _log.warning("no receiver is configured (redis, webhooks, jsonl): alerts stay in %s", config.data_dir)
-    return Delivery(outbox, receivers, feed, clock)
+    outbox = Outbox(config.data_dir / "outbox.db", clock, Retention(keep_s=config.keep.delivered_hours * 3600))
+    return Delivery(outbox, receivers, feed, clock, on_failure=on_failure)
 
 
 def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -> Callable[[SeenFrame], None]:
@@ -203,12 +202,12 @@ def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -
     return seen
 
 
-def _close_what_was_left_open(outbox: Outbox, clock: Clock) -> None:
+def _close_what_was_left_open(delivery: Delivery, clock: Clock) -> None:
     """Alerts that the last run could not close: nobody has watched since, so nobody may believe that they go on."""
-    left = outbox.open_alerts()
+    left = delivery.outbox.open_alerts()
     if left:
         why = "the service was stopped before it could see the end"
-        outbox.append([closing_change(change, clock.now(), why) for change in left])
+        delivery.announce([closing_change(change, clock.now(), why) for change in left])
         _log.info("closed %d alerts that the last run left open", len(left))
 
 

@@ -14,7 +14,7 @@ from streamer.clock import SystemClock
 from streamer.config import Config, load_config, quick_config
 from streamer.config.model import HttpConfig, ModelConfig
 from streamer.errors import ConfigError, redact
-from streamer.service import ServiceReport
+from streamer.service import Service, ServiceReport
 from streamer.telemetry import logs
 
 _log = logging.getLogger("streamer.run")
@@ -43,9 +43,9 @@ def _run(args: argparse.Namespace) -> int:
     logs.set_up(args.log_format, args.log_level)
     config = _configuration(args)
     origin = str(args.config or "command line")
+    stop = _StopSignals()
     with open_house(config, SystemClock(), origin) as house:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: house.service.stop())
+        stop.end(house.service)
         _log.info("watching %d cameras", len(config.cameras))
         report = house.service.run()
     code = _tell(report, len(config.cameras))
@@ -54,6 +54,27 @@ def _run(args: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+class _StopSignals:
+    """SIGINT and SIGTERM as an orderly end, also while the service is still being put together."""
+
+    def __init__(self) -> None:
+        self._service: Service | None = None
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def end(self, service: Service) -> None:
+        """From now on a signal ends this service; one that came before ends it at once."""
+        self._service = service
+        if self._asked:
+            service.stop()
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        if self._service:
+            self._service.stop()
 
 
 def _configuration(args: argparse.Namespace) -> Config:

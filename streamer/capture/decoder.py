@@ -1,0 +1,68 @@
+"""Packets to pictures. A packet that cannot be decoded is counted, and decoding goes on with the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import av.error
+from av import VideoFrame
+from av.codec.context import Flags
+from av.video.stream import VideoStream
+
+_NEED_KEY_FRAMES = frozenset({"h264", "hevc", "vvc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "h263"})
+
+
+class Decoder:
+    """The decoder of one connection; not thread-safe.
+
+    `broken` counts packets that could not be decoded, and pictures that the decoder itself calls corrupt.
+    Packets before the first key frame are let go: without it nothing can be made of them, and they are nobody's
+    fault. A stream that has none (intra refresh) is decoded after MOST_BEFORE_KEY packets all the same, and codecs
+    whose every picture stands alone are not asked.
+    """
+
+    MOST_BEFORE_KEY = 300
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._context = stream.codec_context
+        # Else what cannot be shown whole vanishes without a word; so it comes out marked, and is counted.
+        self._context.flags |= Flags.output_corrupt
+        self._before_key = 0
+        self._keyed = self._context.codec.canonical_name not in _NEED_KEY_FRAMES
+        self.broken = 0
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of it."""
+        return self._context.name
+
+    @property
+    def reorders(self) -> bool:
+        """True where pictures come out in another order than their packets went in (B-frames)."""
+        return bool(self._context.has_b_frames)
+
+    def decode(self, packet: av.Packet[Any]) -> list[VideoFrame]:
+        """The pictures that this packet completes, in the order in which they are to be shown."""
+        if not self._keyed:
+            self._before_key += 1
+            self._keyed = packet.is_keyframe or self._before_key > self.MOST_BEFORE_KEY
+            if not self._keyed:
+                return []
+        return self._decode(packet)
+
+    def flush(self) -> list[VideoFrame]:
+        """What is still inside, at the end of a recording."""
+        return self._decode(None)
+
+    def _decode(self, packet: av.Packet[Any] | None) -> list[VideoFrame]:
+        try:
+            frames = self._context.decode(packet)
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError:
+            self.broken += 1
+            return []
+        sound = [frame for frame in frames if not frame.is_corrupt]
+        self.broken += len(frames) - len(sound)
+        return sound

@@ -1,0 +1,106 @@
+"""What one camera is asked to be, and what FFmpeg is told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from streamer.capture.address import is_live, is_rtsp, is_webcam, scheme
+from streamer.errors import redact
+
+Pace = Literal["live", "demand", "realtime"]
+Transport = Literal["tcp", "udp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraOptions:
+    """One camera or recording.
+
+    url             an RTSP or HTTP address, a device (/dev/video0), a path, or whatever `format` reads;
+                    never shown by repr: it may hold a password. `label` is the form that may be shown
+    analyse_fps     frames a second that go to the model; None: every frame
+    pace            live      shows the present: reconnects for ever, an end is a disconnect
+                    demand    a file read as fast as its consumer takes it, to its end; trouble is raised
+                    realtime  a file played at its own speed as if it were a camera
+    loop            files only: begin again at the end. Every pass is a new session ('clip.mp4', 'clip.mp4#2', …):
+                    at the seam everybody in the picture jumps, and nothing that was tracked goes on
+    transport       RTSP only
+    format          FFmpeg demuxer where the address does not tell: v4l2, lavfi, …
+    options         more options for FFmpeg; they win over ours
+    connect_timeout_s   for connecting, and again for the first pictures to come
+    stall_after_s       no picture for so long ends the session
+    backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other
+    decode_threads  slices of one picture, in parallel: adds no delay. Cameras outnumber cores: 1 is right for most
+    """
+
+    camera: str
+    url: str = field(repr=False)
+    pace: Pace
+    analyse_fps: float | None = 5.0
+    loop: bool = False
+    transport: Transport = "tcp"
+    format: str | None = None
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    connect_timeout_s: float = 5.0
+    stall_after_s: float = 5.0
+    backoff_first_s: float = 0.5
+    backoff_most_s: float = 30.0
+    decode_threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.analyse_fps is not None and not self.analyse_fps > 0:
+            raise ValueError(f"camera {self.camera!r}: analyse_fps must be above 0, or None; got {self.analyse_fps}")
+        if not (0 < self.backoff_first_s <= self.backoff_most_s):
+            raise ValueError(
+                f"camera {self.camera!r}: back-off must grow from above 0; "
+                f"got {self.backoff_first_s} to {self.backoff_most_s}"
+            )
+        if min(self.connect_timeout_s, self.stall_after_s) <= 0 or self.decode_threads < 1:
+            raise ValueError(f"camera {self.camera!r}: time limits must be above 0 and decode_threads at least 1")
+        if self.loop and self.pace == "live":
+            raise ValueError(f"camera {self.camera!r}: only a file can loop")
+
+    @property
+    def label(self) -> str:
+        """The address as people and logs may see it."""
+        return redact(self.url)
+
+
+def default_pace(url: str, format: str | None = None) -> Pace:
+    """live for cameras, demand for recordings."""
+    return "live" if is_live(url, format) else "demand"
+
+
+def ffmpeg_format(options: CameraOptions) -> str | None:
+    """The demuxer to force, where one must be: a webcam's path alone would be read as a file."""
+    return "v4l2" if is_webcam(options.url, options.format) else options.format
+
+
+def ffmpeg_options(options: CameraOptions) -> dict[str, str]:
+    """What av.open is told.
+
+    Not `fflags=nobuffer`: it throws away the packets that were read to learn the format, the first key frame among
+    them, and with it up to a whole GOP.
+    """
+    chosen: dict[str, str] = {}
+    # A second line behind PyAV's own limits, which act first.
+    limit_us = str(int((max(options.connect_timeout_s, options.stall_after_s) + 1.0) * 1e6))
+    if is_rtsp(options.url):
+        chosen = {
+            "rtsp_transport": options.transport,
+            "timeout": limit_us,
+            # Sound and ONVIF events cost bandwidth, and with several tracks FFmpeg shifts pts at sender reports.
+            "allowed_media_types": "video",
+            "analyzeduration": "500000",
+        }
+        if options.transport == "udp":
+            chosen["buffer_size"] = str(1 << 20)  # a key frame arrives as one burst
+    elif scheme(options.url) in ("http", "https"):
+        chosen = {"timeout": limit_us}
+    elif scheme(options.url) is not None:
+        chosen = {"rw_timeout": limit_us}
+    elif is_webcam(options.url, options.format):
+        chosen = {"fflags": "nonblock"}  # a read of a silent device could not be ended otherwise
+    return {**chosen, **options.options}

@@ -1,0 +1,254 @@
+"""From one connection's packets to frames that are to be analysed, every other frame accounted for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from av import VideoFrame
+
+from streamer.capture import trouble
+from streamer.capture.connection import Connection
+from streamer.capture.convert import Converter, DecodedPicture, upright_size
+from streamer.capture.decoder import Decoder
+from streamer.capture.names import SessionNames
+from streamer.capture.options import CameraOptions
+from streamer.capture.rate import RateSelector
+from streamer.capture.timeline import Placed, Timeline
+from streamer.capture.wallclock import CameraClock, RecordedClock
+from streamer.clock import Clock
+from streamer.errors import SourceCorrupt, SourceError
+from streamer.fit import InputFit
+from streamer.ledger import CameraStatus, Drop, FrameLedger, Skip
+from streamer.types import Frame
+
+LEAST_JUMP_S = 10.0
+EMPTY_SLICE_WAIT_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    frame: VideoFrame
+    index: int
+    received_s: float
+    arrived_at: float
+
+
+@dataclass(slots=True)
+class Session:
+    """What belongs to one run of pictures of one size on one timeline."""
+
+    name: str
+    timeline: Timeline[_Arrived]
+    clock: CameraClock | RecordedClock
+    converter: Converter
+    source_wh: tuple[int, int]
+    rate: RateSelector
+    decoded: int = 0
+    held: int = 0  # decoded, and not yet decided about
+    skew_s: float | None = None
+    started_s: float | None = None  # realtime files: when media time 0 was played
+
+
+class SessionReader:
+    """Reads one connection to its end; all work happens on the thread that iterates frames().
+
+    A change of the picture's size begins a new session in the same connection: what was tracked in the old
+    pixels means nothing in the new ones. In a recording a jump of its timestamps does the same; a live camera is
+    reconnected instead.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        options: CameraOptions,
+        input_fit: InputFit,
+        ledger: FrameLedger,
+        status: CameraStatus,
+        clock: Clock,
+        stop: threading.Event,
+        names: SessionNames,
+    ) -> None:
+        self._connection, self._options, self._input_fit = connection, options, input_fit
+        self._ledger, self._status, self._clock, self._stop = ledger, status, clock, stop
+        self._names = names
+        self._log = logging.getLogger("streamer.capture")
+        self._decoder = Decoder(connection.stream)
+        self._session: Session | None = None
+        self._broken_counted = 0
+        self._broken_in_a_row = 0
+        self._decoded_any = False
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames to analyse, until the source ends, fails or is stopped. Raises SourceError."""
+        try:
+            try:
+                yield from self._read()
+            except SourceError:
+                yield from self._flush()  # they came before the trouble
+                raise
+            yield from self._flush()
+        finally:  # only where the consumer left or the stop came
+            if self._session is not None and self._session.held:
+                self._ledger.dropped(Drop.SHUTDOWN, self._session.held)
+                self._session.held = 0
+        if not self._decoded_any and self._options.pace != "live" and not self._stop.is_set():
+            raise trouble.corrupt(self._options, self._decoder.broken)
+
+    def _read(self) -> Iterator[Frame]:
+        last_picture_s = self._clock.monotonic()
+        for packet in self._connection.packets():
+            if self._stop.is_set():
+                return
+            # Here is the place for the gate: which packets are worth decoding.
+            decoded = self._decoder.decode(packet) if packet is not None else []
+            self._count_broken()
+            for frame in decoded:
+                yield from self._take(frame)
+            if decoded:
+                last_picture_s = self._clock.monotonic()
+                self._broken_in_a_row = 0
+            elif self._options.pace == "live":
+                self._watch(self._clock.monotonic() - last_picture_s)
+            if packet is None:
+                self._stop.wait(EMPTY_SLICE_WAIT_S)
+        if not self._stop.is_set():
+            for frame in self._decoder.flush():
+                yield from self._take(frame)
+            self._count_broken()
+
+    def _watch(self, silent_s: float) -> None:
+        """The frame-age watchdog: packets that never become pictures are as bad as none."""
+        if silent_s <= self._options.stall_after_s:
+            return
+        if self._broken_in_a_row:
+            raise trouble.corrupt(self._options, self._broken_in_a_row)
+        raise trouble.stalled(self._options, silent_s)
+
+    def _count_broken(self) -> None:
+        broken = self._decoder.broken - self._broken_counted
+        if broken:
+            self._broken_counted += broken
+            self._broken_in_a_row += broken
+            self._ledger.received(broken)
+            self._ledger.dropped(Drop.CORRUPT, broken)
+
+    def _take(self, frame: VideoFrame) -> Iterator[Frame]:
+        """One decoded frame into the books and onto the timeline; yields those whose turn has come."""
+        now_s = self._clock.monotonic()
+        self._decoded_any = True
+        self._ledger.received()
+        if self._session is None or self._session.source_wh != upright_size(frame):
+            yield from self._flush()
+            self._session = self._begin(frame, now_s)
+        session = self._session
+        arrived = _Arrived(frame, session.decoded, now_s, self._clock.now())
+        session.decoded += 1
+        session.held += 1
+        pts_s, dts_s = self._times(frame, now_s)
+        if pts_s is not None:
+            session.skew_s = session.clock.skew_s(pts_s, arrived.arrived_at)
+        self._status.frame(now_s, session.skew_s)
+        try:
+            placed = session.timeline.add(arrived, pts_s, dts_s)
+        except SourceCorrupt as error:
+            self._ledger.dropped(Drop.TIMESTAMP, session.held)
+            session.held = 0
+            self._session = None
+            if self._options.pace == "live":
+                raise
+            self._log.warning("%s: a new session begins", error, extra={"camera": self._options.camera})
+            return
+        for one in placed:
+            yield from self._decide(session, one)
+
+    def _begin(self, frame: VideoFrame, now_s: float) -> Session:
+        wh = upright_size(frame)
+        name = self._names.next()
+        timeline: Timeline[_Arrived] = Timeline(
+            self._options.camera,
+            reorders=self._decoder.reorders,
+            nominal_s=self._connection.nominal_interval_s,
+            jump_s=max(LEAST_JUMP_S, 2.0 * self._options.stall_after_s),
+        )
+        clock: CameraClock | RecordedClock
+        match self._options.pace:
+            case "live":
+                clock = CameraClock(self._connection.realtime_at_zero)
+            case "demand":
+                clock = RecordedClock(self._connection.created_at)
+            case "realtime":
+                clock = RecordedClock(self._clock.now())
+        self._status.online(now_s, wh, self._decoder.codec)
+        self._log.info(
+            "camera %r is online: %s×%s %s, session %s",
+            self._options.camera,
+            *wh,
+            self._decoder.codec,
+            name,
+            extra={"camera": self._options.camera, "event": "online", "session": name},
+        )
+        return Session(
+            name, timeline, clock, Converter(self._input_fit, wh), wh, RateSelector(self._options.analyse_fps)
+        )
+
+    def _times(self, frame: VideoFrame, now_s: float) -> tuple[float | None, float | None]:
+        if self._connection.untimed:
+            return now_s, None
+        base = frame.time_base
+        pts_s = float(frame.pts * base) if frame.pts is not None and base is not None else None
+        dts_s = float(frame.dts * base) if frame.dts is not None and base is not None else None
+        return pts_s, dts_s
+
+    def _flush(self) -> Iterator[Frame]:
+        session = self._session
+        if session is None:
+            return
+        try:
+            placed = session.timeline.flush()
+        except SourceCorrupt:  # the trouble that ends the session is told already, or the session is over anyway
+            self._ledger.dropped(Drop.TIMESTAMP, session.held)
+            session.held = 0
+            return
+        for one in placed:
+            yield from self._decide(session, one)
+
+    def _decide(self, session: Session, placed: Placed[_Arrived]) -> Iterator[Frame]:
+        """Where one placed frame goes: dropped, skipped, or converted and on to the model."""
+        session.held -= 1
+        if placed.media_s is None:
+            self._ledger.dropped(Drop.TIMESTAMP)
+            return
+        received_s, arrived = placed.item.received_s, placed.item
+        if self._options.pace == "realtime":
+            received_s = self._wait_for(session, placed.media_s)
+        if self._stop.is_set():
+            self._ledger.dropped(Drop.SHUTDOWN)
+            return
+        captured_at = session.clock.at(placed.media_s, placed.stream_s, arrived.arrived_at)
+        if not session.rate.choose(placed.media_s):
+            self._ledger.skipped(Skip.RATE)
+            return
+        yield Frame(
+            camera=self._options.camera,
+            session=session.name,
+            index=arrived.index,
+            image=session.converter.image(arrived.frame),
+            source_wh=session.source_wh,
+            media_s=placed.media_s,
+            captured_at=captured_at,
+            received_s=received_s,
+            picture=DecodedPicture(arrived.frame),
+        )
+
+    def _wait_for(self, session: Session, media_s: float) -> float:
+        """Sleep until a file's frame is due, woken by a stop; returns when that was."""
+        now_s = self._clock.monotonic()
+        if session.started_s is None:
+            session.started_s = now_s - media_s
+        due_s = session.started_s + media_s
+        if due_s > now_s:
+            self._stop.wait(due_s - now_s)
+        return max(now_s, due_s)

@@ -1,0 +1,130 @@
+"""A camera or a recording as a FrameSource: connect, read, and when it breaks, wait and connect again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+from collections.abc import Iterator
+
+from streamer.capture import trouble
+from streamer.capture.backoff import Backoff
+from streamer.capture.connection import connect
+from streamer.capture.names import LiveNames, RecordingNames, SessionNames
+from streamer.capture.options import CameraOptions
+from streamer.capture.session import SessionReader
+from streamer.clock import Clock
+from streamer.errors import SourceError, SourceUnavailable
+from streamer.fit import InputFit
+from streamer.ledger import CameraStatus, FrameLedger
+from streamer.types import Frame
+
+GOOD_SPELL_S = 10.0
+
+_log = logging.getLogger("streamer.capture")
+
+
+class CameraSource:
+    """One camera, or one recording, as frames that are to be analysed (implements stages.FrameSource).
+
+    Every connection is opened, read and closed by the thread that iterates frames(). close() sets an event: it
+    ends a wait at once, an RTSP read within READ_SLICE_S, another network's read within stall_after_s, an attempt
+    to connect within twice connect_timeout_s.
+
+    Live cameras are called after the moment they connected, and so are files played in real time: what they show
+    is reported as happening now. Recordings read on demand are called after their file.
+    """
+
+    def __init__(
+        self,
+        options: CameraOptions,
+        input_fit: InputFit,
+        ledger: FrameLedger,
+        status: CameraStatus,
+        clock: Clock,
+        *,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._options, self._input_fit = options, input_fit
+        self._ledger, self._status, self._clock = ledger, status, clock
+        self._stop = threading.Event()
+        self._backoff = Backoff(options.backoff_first_s, options.backoff_most_s, rng or random.Random())
+        self._names: SessionNames = RecordingNames(options.url) if self.demand_paced else LiveNames(clock.now)
+        self._told: str | None = None
+
+    @property
+    def camera(self) -> str:
+        """The camera's id."""
+        return self._options.camera
+
+    @property
+    def demand_paced(self) -> bool:
+        """True for a recording that waits for its consumer."""
+        return self._options.pace == "demand"
+
+    def close(self) -> None:
+        """Ask frames() to end soon; from any thread, returns at once."""
+        self._stop.set()
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames to analyse, in order; one thread, called once.
+
+        A recording read on demand raises SourceError where it cannot be read; everything else reports its trouble
+        to the camera's status and tries again until close().
+        """
+        while not self._stop.is_set():
+            began_s = self._clock.monotonic()
+            try:
+                yield from self._connection_frames()
+                if self._stop.is_set():
+                    return
+                if self._options.pace == "live":
+                    raise trouble.ended(self._options)
+            except SourceError as error:
+                if self._stop.is_set():
+                    return
+                self._report(error)
+                if self.demand_paced:
+                    raise
+                if self._clock.monotonic() - began_s >= GOOD_SPELL_S and not isinstance(error, SourceUnavailable):
+                    self._backoff.reset()
+                permanent = isinstance(error, SourceUnavailable) and error.permanent
+                self._stop.wait(self._backoff.next_s(permanent=permanent))
+            else:
+                if not self._options.loop:
+                    self._status.ended(self._clock.monotonic())
+                    _log.info(
+                        "camera %r: the recording ended",
+                        self.camera,
+                        extra={"camera": self.camera, "event": "ended"},
+                    )
+                    return
+
+    def _connection_frames(self) -> Iterator[Frame]:
+        connection = connect(self._options)
+        try:
+            reader = SessionReader(
+                connection,
+                self._options,
+                self._input_fit,
+                self._ledger,
+                self._status,
+                self._clock,
+                self._stop,
+                self._names,
+            )
+            for frame in reader.frames():
+                self._told = None
+                yield frame
+        finally:
+            connection.close()
+
+    def _report(self, error: SourceError) -> None:
+        """To the status always, to the log once per kind of trouble: attempts that fail alike are no news."""
+        text = str(error)
+        self._status.offline(self._clock.monotonic(), text)
+        kind = re.sub(r"\d+(\.\d+)?", "#", text)
+        if kind != self._told:
+            self._told = kind
+            _log.warning("%s", text, extra={"camera": self.camera, "event": "offline"})

@@ -1,0 +1,198 @@
+"""One ONNX detector for all cameras: pictures into a batch, one run, boxes back to source pixels."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.artifacts import Artifact, Thresholds, load_artifact
+from streamer.detect.canvas import InputBatch
+from streamer.detect.layouts import Candidates, layout_of
+from streamer.detect.nms import nms
+from streamer.detect.session import Provider, as_float32, may_be, open_session, written
+from streamer.errors import ArtifactError, InferenceError
+from streamer.fit import Fit, InputFit
+from streamer.types import Detections, Frame
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where a detector's time went so far; every number only rises.
+
+    prepare_s: pictures into the batch; run_s: inside session.run, run_cpu_s: the calling thread's CPU time of it (all
+    of it with one thread); decode_s: outputs to detections. strange_rows: boxes given up because they held NaN or
+    infinity.
+    """
+
+    frames: int = 0
+    runs: int = 0
+    prepare_s: float = 0.0
+    run_s: float = 0.0
+    run_cpu_s: float = 0.0
+    decode_s: float = 0.0
+    strange_rows: int = 0
+
+
+def load_detector(folder: Path, *, provider: Provider = "cpu", threads: int = 1) -> OnnxDetector:
+    """The detector in a model folder, verified against its manifest.
+
+    Raises ArtifactError (the folder is not what it says), ConfigError (ONNX Runtime is not installed), InferenceError
+    (the configured provider cannot be had). Call warm_up() before the first frame: creating a session and the first run
+    are slow, and hold the interpreter.
+    """
+    return OnnxDetector(load_artifact(folder), provider, threads)
+
+
+class OnnxDetector:
+    """stages.Detector on ONNX Runtime. detect() may be called from any thread; calls wait for each other."""
+
+    def __init__(self, artifact: Artifact, provider: Provider = "cpu", threads: int = 1) -> None:
+        manifest = artifact.manifest
+        self.model_name, self.model_hash = manifest.name, manifest.sha256
+        self.thresholds: Thresholds = manifest.thresholds
+        self.labels: tuple[str, ...] = manifest.labels
+        self.input_fit: InputFit = manifest.input.fit
+        self._where = str(artifact.graph_path)
+        self._manifest, self._input = manifest, manifest.input
+        self._layout = layout_of(manifest)
+        self._session = open_session(artifact, provider, threads)
+        read = [o for o in manifest.outputs if o.as_role in self._layout.uses]
+        self._output_names, self._output_roles = [o.name for o in read], [o.as_role for o in read]
+        self._batch = InputBatch(manifest.input)
+        self._timings = Timings()
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def timings(self) -> Timings:
+        """Where the time went so far."""
+        return self._timings
+
+    @property
+    def run_seconds_total(self) -> float:
+        """Wall seconds spent inside session.run so far."""
+        return self._timings.run_s
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """One Detections per frame, boxes in source pixels. Raises InferenceError."""
+        with self._one_at_a_time:
+            began = time.perf_counter()
+            fits = [self.input_fit.of(frame.source_wh) for frame in frames]
+            for slot, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+                try:
+                    self._batch.put(slot, frame.image, fit)
+                except ValueError as error:
+                    raise InferenceError(f"camera '{frame.camera}', frame {frame.index}: {error}") from error
+            prepared = time.perf_counter()
+            found: list[Detections] = []
+            run_s = run_cpu_s = 0.0
+            strange = runs = 0
+            for first, n in self._runs(len(frames)):
+                run_began, cpu_began = time.perf_counter(), time.thread_time()
+                tensors = self._run(first, n)
+                run_cpu_s += time.thread_time() - cpu_began
+                run_s += time.perf_counter() - run_began
+                runs += 1
+                for picture in range(n):
+                    candidates, rejected = _finite(self._layout.decode(tensors, picture))
+                    strange += rejected
+                    found.append(self._detections(candidates, fits[first + picture]))
+            so_far = self._timings
+            self._timings = replace(
+                so_far,
+                frames=so_far.frames + len(frames),
+                runs=so_far.runs + runs,
+                prepare_s=so_far.prepare_s + prepared - began,
+                run_s=so_far.run_s + run_s,
+                run_cpu_s=so_far.run_cpu_s + run_cpu_s,
+                decode_s=so_far.decode_s + time.perf_counter() - prepared - run_s,
+                strange_rows=so_far.strange_rows + strange,
+            )
+            return found
+
+    def warm_up(self) -> None:
+        """Run on noise, so that the first frame finds everything allocated, and check what only a run can show.
+
+        Raises ArtifactError where the outputs' real shapes are not the manifest's, or a score lies outside [0, 1].
+        """
+        noise = np.random.default_rng(0).integers(0, 256, (*self.input_fit.canvas_wh[::-1], 3), np.uint8)
+        whole = Fit(self.input_fit.canvas_wh, self.input_fit.canvas_wh, self.input_fit.canvas_wh, (0, 0))
+        with self._one_at_a_time:
+            # Two pictures as well: a graph may call its batch axis free and still hold a 1 in some reshape.
+            for n in (1, 2) if self._input.batch == "any" else (1,):
+                for slot in range(n):
+                    self._batch.put(slot, noise, whole)
+                try:
+                    tensors = self._run(0, n)
+                except InferenceError as error:
+                    of_two = " with two pictures; set input.batch to 1 if it takes one only" if n == 2 else ""
+                    raise ArtifactError(f"{self._where}: cannot be run{of_two}: {error}") from error
+                self._check_shapes(tensors, n)
+                for picture in range(n):
+                    self._check_scores(self._layout.decode(tensors, picture))
+
+    def _runs(self, n_frames: int) -> list[tuple[int, int]]:
+        """(first slot, number of slots) per run: all at once, or one by one where the graph takes one picture."""
+        if self._input.batch == "any":
+            return [(0, n_frames)] if n_frames else []
+        return [(slot, 1) for slot in range(n_frames)]
+
+    def _run(self, first: int, n: int) -> Tensors:
+        feed = self._batch.picture(first) if self._input.batch == "none" else self._batch.tensor(first, n)
+        tensors = self._session.run(self._output_names, {self._input.name: feed})
+        return {role: as_float32(tensor) for role, tensor in zip(self._output_roles, tensors, strict=True)}
+
+    def _detections(self, candidates: Candidates, fit: Fit) -> Detections:
+        if not len(candidates.scores):
+            return Detections.none(self.labels)
+        limits = self.thresholds
+        if limits.nms_iou is None:
+            rows = np.argsort(-candidates.scores, kind="stable")[: limits.max_objects]
+        else:
+            rows = nms(
+                candidates.boxes_xyxy, candidates.scores, candidates.class_ids, limits.nms_iou, limits.max_objects
+            )
+        boxes = fit.to_source(candidates.boxes_xyxy[rows])
+        # What lies in the padding alone has no area in the picture.
+        has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        rows = rows[has_area]
+        # Half precision may round a score to a hair above 1.
+        scores = np.minimum(candidates.scores[rows], np.float32(1))
+        return Detections(boxes[has_area], scores, candidates.class_ids[rows], self.labels)
+
+    def _check_shapes(self, tensors: Tensors, n: int) -> None:
+        for output in self._manifest.outputs:
+            if output.as_role not in tensors:
+                continue
+            real: tuple[int, ...] = tensors[output.as_role].shape
+            wanted = tuple(n if i == 0 and self._input.batch == "any" else axis for i, axis in enumerate(output.shape))
+            if not may_be(wanted, real):
+                raise ArtifactError(
+                    f"{self._where}: output '{output.name}': the manifest expects {written(wanted)} for {n} "
+                    f"picture{'s' if n > 1 else ''}, a run gave {written(real)}"
+                )
+
+    def _check_scores(self, candidates: Candidates) -> None:
+        highest = float(np.nanmax(candidates.scores, initial=0.0))
+        if highest > 1.01:
+            raise ArtifactError(
+                f"{self._where}: scores must lie in [0, 1]; a run gave {highest:.3g}. The graph seems to lack its "
+                f"sigmoid, or its layout is not '{self._manifest.layout}'"
+            )
+
+
+def _finite(candidates: Candidates) -> tuple[Candidates, int]:
+    """The rows without NaN and infinity, and how many others there were."""
+    good = np.isfinite(candidates.scores) & np.isfinite(candidates.boxes_xyxy).all(axis=1)
+    rejected = len(good) - int(np.count_nonzero(good))
+    if not rejected:
+        return candidates, 0
+    return Candidates(candidates.boxes_xyxy[good], candidates.scores[good], candidates.class_ids[good]), rejected

@@ -1,0 +1,60 @@
+"""What an ONNX file says about itself without being run: the opset, read from the bytes.
+
+ONNX Runtime does not tell which opset a graph uses and the onnx package stays out of the runtime, so the few fields are
+walked here: ModelProto.opset_import (field 8) of OperatorSetIdProto {domain = 1, version = 2}, see onnx.proto3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamer.errors import ArtifactError
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
+
+
+def default_opset(graph: bytes, named: str) -> int:
+    """Version of the default operator set. Raises ArtifactError where the bytes are no whole ONNX model."""
+    try:
+        for field, value in _fields(graph):
+            if field == _OPSET_IMPORT and isinstance(value, memoryview):
+                opset = dict(_fields(value))
+                domain, version = opset.get(_DOMAIN, b""), opset.get(_VERSION)
+                if bytes(domain) in (b"", b"ai.onnx") and isinstance(version, int):
+                    return version
+    except (IndexError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{named}: not a whole ONNX model ({error}): the file is damaged or cut short") from error
+    raise ArtifactError(f"{named}: not an ONNX model: it names no operator set")
+
+
+def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """(field number, value) of one protobuf message, top level only."""
+    view, at = memoryview(message), 0
+    while at < len(view):
+        tag, at = _varint(view, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            value, at = _varint(view, at)
+            yield tag >> 3, value
+        elif kind in (_BYTES, _FIXED32, _FIXED64):
+            size, at = _varint(view, at) if kind == _BYTES else ((4 if kind == _FIXED32 else 8), at)
+            if at + size > len(view):
+                raise ValueError(f"a field of {size} bytes at byte {at} runs past the end at {len(view)}")
+            yield tag >> 3, view[at : at + size]
+            at += size
+        else:
+            raise ValueError(f"unknown field kind {kind} at byte {at}")
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(view):
+            raise ValueError(f"ends within a number at byte {at}")
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError(f"a number of more than ten bytes at byte {at}")

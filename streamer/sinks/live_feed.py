@@ -1,0 +1,242 @@
+"""The live feed: what was seen in every analysed frame, to a trimmed Redis stream per camera, and how the cameras are.
+
+A feed, not a record. Frames wait in a bounded queue for the next round trip, which takes all of them at once. Where the
+queue is full the oldest is let go; while the broker is away every frame is let go at once; both are counted. Nothing
+is tried twice, so nothing arrives twice. The state of cameras is the newest or nothing: it is written again as soon as
+the broker is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from streamer import broker
+from streamer.clock import Clock, SystemClock
+from streamer.errors import SinkUnavailable
+from streamer.sinks.backoff import Backoff
+from streamer.types import Detections, FrameResult, Tracks
+from streamer.wire import Keys, camera_body, dumps, frame_body, frame_fields, frame_objects
+from streamer.workers import Deadline, Worker
+
+_log = logging.getLogger("streamer.delivery")
+
+FRAMES_KEPT = 1000  # per camera in Redis: minutes, for those who look back a little
+_WAITING = 512
+_AT_ONCE = 256
+
+CameraStates = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFrame:
+    """A frame's result without its pictures: they must not live as long as the queue is."""
+
+    camera: str
+    session: str
+    index: int
+    media_s: float
+    captured_at: float
+    received_s: float
+    source_wh: tuple[int, int]
+    detections: Detections
+    tracks: Tracks
+
+    @classmethod
+    def of(cls, result: FrameResult) -> SeenFrame:
+        """What the feed needs of a result."""
+        f = result.frame
+        return cls(
+            *(f.camera, f.session, f.index, f.media_s, f.captured_at, f.received_s, f.source_wh),
+            result.detections,
+            result.tracks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStats:
+    """One reading of the feed's books."""
+
+    delivered: int
+    let_go: int
+    waiting: int
+    trouble: str | None
+
+
+class LiveFeed:
+    """Publishes frame results and camera states from a thread of its own.
+
+    on_published(frame) is called on that thread for every frame that the broker has acknowledged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        keys: Keys | None = None,
+        *,
+        kept: int = FRAMES_KEPT,
+        waiting: int = _WAITING,
+        on_published: Callable[[SeenFrame], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._url, self._keys, self._kept = url, keys or Keys(), kept
+        self._client = broker.connect(url)
+        self._on_published, self._clock = on_published, clock or SystemClock()
+        self._changed = threading.Condition()
+        self._frames: deque[SeenFrame] = deque()
+        self._most_waiting = waiting
+        self._cameras: CameraStates = {}
+        self._shown: set[str] = set()
+        self._cameras_new = self._away = self._stopping = False
+        self._delivered = self._let_go = 0
+        self._trouble: str | None = None
+        self._backoff = Backoff()
+        self.worker: Worker | None = None
+
+    def start(self, on_failure: Callable[[], None]) -> None:
+        """Begin; once."""
+        self.worker = Worker("deliver:feed", self._run, on_failure)
+        self.worker.start()
+
+    def offer(self, result: FrameResult) -> None:
+        """Hand a frame's result over; returns at once."""
+        with self._changed:
+            if self._away or self._stopping:
+                self._let_go += 1
+                return
+            if len(self._frames) >= self._most_waiting:
+                self._frames.popleft()
+                self._let_go += 1
+            self._frames.append(SeenFrame.of(result))
+            self._changed.notify()
+
+    def update_cameras(self, states: CameraStates) -> None:
+        """How all cameras are now; those that are no longer named are taken out. Returns at once."""
+        with self._changed:
+            self._cameras, self._cameras_new = states, True
+            self._changed.notify()
+
+    def stats(self) -> FeedStats:
+        """A reading."""
+        with self._changed:
+            return FeedStats(self._delivered, self._let_go, len(self._frames), self._trouble)
+
+    def stop(self) -> None:
+        """Send what waits while the broker is there, then end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait for the end; false where the broker holds the thread longer."""
+        return self.worker is None or self.worker.join(deadline)
+
+    # --- on the feed's thread -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while True:
+                if self._away and not self._return():
+                    return
+                frames, cameras = self._take()
+                if not frames and cameras is None:
+                    return
+                try:
+                    self._send(frames, cameras)
+                except SinkUnavailable as error:
+                    self._lose(len(frames), error)
+        finally:
+            self._client.close()
+
+    def _take(self) -> tuple[list[SeenFrame], CameraStates | None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self._cameras_new or self._stopping)
+            frames = [self._frames.popleft() for _ in range(min(_AT_ONCE, len(self._frames)))]
+            cameras = self._cameras if self._cameras_new else None
+            self._cameras_new = False
+            return frames, cameras
+
+    def _send(self, frames: list[SeenFrame], cameras: CameraStates | None) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for frame in frames:
+            pipe.xadd(self._keys.detections(frame.camera), _fields(frame), maxlen=self._kept, approximate=True)
+        if cameras is not None:
+            if gone := self._shown - cameras.keys():
+                pipe.hdel(self._keys.cameras, *gone)
+            if cameras:
+                at = self._clock.now()
+                pipe.hset(
+                    self._keys.cameras,
+                    mapping={name: dumps(camera_body(name, at, state)) for name, state in cameras.items()},
+                )
+        try:
+            answers = pipe.execute(raise_on_error=False)
+        except (redis.RedisError, OSError) as error:
+            raise broker.translate(error, self._url) from error
+        refused = [answer for answer in answers if isinstance(answer, Exception)]
+        if len(refused) == len(answers) and refused:  # out of memory, read-only …: not this frame's fault
+            raise broker.translate(refused[0], self._url) from refused[0]
+        accepted = [frame for frame, answer in zip(frames, answers, strict=False) if not isinstance(answer, Exception)]
+        with self._changed:
+            self._delivered += len(accepted)
+            self._let_go += len(frames) - len(accepted)
+            self._trouble = None
+        self._backoff.reset()
+        if cameras is not None:
+            self._shown = set(cameras)
+        if self._on_published:
+            for frame in accepted:
+                self._on_published(frame)
+
+    def _lose(self, n: int, error: SinkUnavailable) -> None:
+        if self._trouble != str(error):
+            _log.warning("live results are let go: %s", error)
+        with self._changed:
+            self._let_go += n + len(self._frames)
+            self._frames.clear()
+            self._away, self._trouble = True, str(error)
+
+    def _return(self) -> bool:
+        """Wait until the broker answers and takes writes again; false where it is time to end first."""
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._stopping, self._backoff.next()):
+                    return False
+                cameras = self._cameras
+            try:
+                self._client.ping()
+                if cameras:
+                    self._send([], cameras)
+            except (redis.RedisError, OSError) as error:
+                trouble = str(broker.translate(error, self._url))
+            except SinkUnavailable as error:
+                trouble = str(error)
+            else:
+                break
+            with self._changed:
+                self._trouble = trouble
+        with self._changed:
+            self._away = False
+        return True
+
+
+def _fields(frame: SeenFrame) -> dict[Any, Any]:
+    return dict(
+        frame_fields(
+            frame_body(
+                camera=frame.camera,
+                session=frame.session,
+                index=frame.index,
+                media_s=frame.media_s,
+                captured_at=frame.captured_at,
+                source_wh=frame.source_wh,
+                objects=frame_objects(frame.detections, frame.tracks),
+            )
+        )
+    )

@@ -1,0 +1,57 @@
+"""The Lua script that publishes alert changes once each: all of a call or none of it, and how far this line came."""
+
+from __future__ import annotations
+
+PUBLISH = """
+-- KEYS  1 stream of alerts   2 hash of open alerts   3 hash of this line: row, name
+--       4 hash id -> highest seq of late alerts   5 the generation before it
+-- ARGV  1 the row that the publisher believes to be the last here   2 length to which the stream is trimmed
+--       3 how many alerts a generation of the memory holds   4 schema   5 how many changes follow
+--       then eight each: row, id, seq, type, camera, kind, severity, data
+-- Answers {last row here, entries added, entries left out because the id had this seq already}
+--
+-- A fencing epoch (a lease on a camera) is one more key to compare here, before anything is written.
+
+-- Read every key first: a key of a wrong type must fail before anything has been written, not half-way.
+local mark = tonumber(redis.call('HGET', KEYS[3], 'row') or '0')
+redis.call('XLEN', KEYS[1])
+redis.call('HLEN', KEYS[2])
+redis.call('HLEN', KEYS[4])
+redis.call('HLEN', KEYS[5])
+
+if mark < tonumber(ARGV[1]) then
+  return {mark, 0, 0} -- this server has forgotten: the publisher goes back to what is remembered here
+end
+
+local added, repeated, name = 0, 0, nil
+for n = 0, tonumber(ARGV[5]) - 1 do
+  local at = 6 + n * 8
+  local row, id, seq, kind_of_change = tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
+  if row > mark then -- else: a retry after a lost answer
+    local last = tonumber(redis.call('HGET', KEYS[4], id) or redis.call('HGET', KEYS[5], id) or '0')
+    if seq > last then -- else: another outbox has told it already
+      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
+        'schema', ARGV[4], 'id', id, 'type', kind_of_change, 'seq', ARGV[at + 2],
+        'camera', ARGV[at + 4], 'kind', ARGV[at + 5], 'severity', ARGV[at + 6], 'data', ARGV[at + 7])
+      redis.call('HSET', KEYS[4], id, ARGV[at + 2])
+      if kind_of_change == 'closed' then
+        redis.call('HDEL', KEYS[2], id)
+      else
+        redis.call('HSET', KEYS[2], id, ARGV[at + 7])
+      end
+      added = added + 1
+    else
+      repeated = repeated + 1
+    end
+    mark, name = row, id .. ':' .. ARGV[at + 2]
+  end
+end
+
+if name then
+  redis.call('HSET', KEYS[3], 'row', string.format('%d', mark), 'name', name)
+end
+if redis.call('HLEN', KEYS[4]) > tonumber(ARGV[3]) then
+  redis.call('RENAME', KEYS[4], KEYS[5])
+end
+return {mark, added, repeated}
+"""

@@ -1,0 +1,83 @@
+"""A camera under test: its source, its books, and its thread where it needs one."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamer.capture import CameraOptions, CameraSource, default_pace
+from streamer.clock import SystemClock
+from streamer.fit import InputFit
+from streamer.ledger import CameraStatus, FrameLedger
+from streamer.types import Frame
+
+
+class Camera:
+    """A CameraSource with its own ledger and status, quick to reconnect and to give up."""
+
+    def __init__(self, url: str | Path, *, canvas_wh: tuple[int, int] = (160, 160), **options: Any) -> None:
+        url = str(url)
+        chosen: dict[str, Any] = {
+            "pace": default_pace(url, options.get("format")),
+            "backoff_first_s": 0.05,
+            "backoff_most_s": 0.2,
+            **options,
+        }
+        self.options = CameraOptions(camera="gate", url=url, **chosen)
+        self.ledger = FrameLedger("gate")
+        self.status = CameraStatus("gate", 0.0)
+        self.source = CameraSource(
+            self.options, InputFit(canvas_wh), self.ledger, self.status, SystemClock(), rng=random.Random(1)
+        )
+        self.frames: deque[Frame] = deque()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+
+    def read(self, most: int | None = None) -> list[Frame]:
+        """Frames on this thread, to the end or until there are enough."""
+        frames = []
+        for frame in self.source.frames():
+            frames.append(frame)
+            if most is not None and len(frames) >= most:
+                self.source.close()
+        return frames
+
+    @contextmanager
+    def running(self) -> Iterator[Camera]:
+        """Frames on a thread of their own, into self.frames, until the block is left."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.source.close()
+            thread.join(20)
+            assert not thread.is_alive(), "the capture thread did not end after close()"
+
+    def _run(self) -> None:
+        try:
+            for frame in self.source.frames():
+                self.frames.append(frame)
+        except BaseException as error:  # noqa: BLE001  (a test looks at it)
+            self.error = error
+        finally:
+            self.ended.set()
+
+    def wait_for(self, what: Callable[[Camera], bool], within_s: float = 15.0) -> float:
+        """Block until something is true of the camera; returns how long that took."""
+        began_s = time.monotonic()
+        while not what(self):
+            if time.monotonic() - began_s > within_s:
+                raise AssertionError(f"not within {within_s:g} s: {self.status.state()}, {self.ledger.counts()}")
+            time.sleep(0.01)
+        return time.monotonic() - began_s
+
+    def unaccounted(self, handed_over: int) -> int:
+        """Frames received that are neither in the books nor with the consumer; 0 once the source has ended."""
+        return self.ledger.counts().waiting - handed_over

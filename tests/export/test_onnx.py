@@ -1,0 +1,76 @@
+"""Export: what leaves torch is what the net says, and what is not is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+try:
+    import torch
+
+    from export.onnx import ParityError, check_parity, to_onnx
+    from models.drawn.network import CANVAS_WH, DrawnNet
+    from models.drawn.publish import LIMITS, OUTPUTS, export
+except ImportError:  # the marker says so
+    pass
+
+pytestmark = pytest.mark.needs("torch")
+
+
+@pytest.fixture(scope="module")
+def net() -> DrawnNet:
+    torch.set_num_threads(1)
+    torch.manual_seed(5)
+    made = DrawnNet()
+    # Running statistics that are not the identity, so that a graph which lost them would show.
+    for module in made.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, CANVAS_WH[1], CANVAS_WH[0], 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def graph(net: DrawnNet, images: np.ndarray) -> bytes:
+    return to_onnx(net, torch.from_numpy(images[:2]), "images", OUTPUTS)
+
+
+def test_graph_and_net_say_the_same_for_one_picture_and_for_many(
+    net: DrawnNet, graph: bytes, images: np.ndarray
+) -> None:
+    parity = check_parity(net, graph, images, OUTPUTS, LIMITS, shown_score=0.005)
+    assert parity.objects > 0
+    assert parity.worst_partner_iou >= 0.99
+    assert set(parity.largest_difference) == set(OUTPUTS)
+
+
+def test_a_graph_of_other_weights_is_refused(graph: bytes, images: np.ndarray) -> None:
+    torch.manual_seed(6)
+    with pytest.raises(ParityError, match="output 'boxes': differs by"):
+        check_parity(DrawnNet(), graph, images, OUTPUTS, LIMITS, shown_score=0.3)
+
+
+def test_a_graph_with_other_names_is_refused(net: DrawnNet, graph: bytes, images: np.ndarray) -> None:
+    with pytest.raises(ParityError, match=r"expected \['scores', 'boxes'\]"):
+        check_parity(net, graph, images, ("scores", "boxes"), LIMITS, shown_score=0.3)
+
+
+def test_an_example_of_one_is_refused(net: DrawnNet, images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="two pictures or more"):
+        to_onnx(net, torch.from_numpy(images[:1]), "images", OUTPUTS)
+
+
+def test_the_service_takes_the_folder(net: DrawnNet, tmp_path: Path) -> None:
+    from streamer.detect import load_detector
+
+    manifest = export(net, tmp_path / "made", {"data": "none"}, {})
+    detector = load_detector(tmp_path / "made")
+    assert detector.labels == manifest.labels == ("person", "car")
+    assert detector.input_fit.canvas_wh == CANVAS_WH
