@@ -27,6 +27,7 @@ class Drop(StrEnum):
     FULL = "full"  # the camera's place in the inbox was taken by newer ones
     STALE = "stale"  # older than the latency promise
     CORRUPT = "corrupt"  # could not be decoded
+    REPEATED = "repeated"  # the same packet came twice
     TIMESTAMP = "timestamp"  # decoded, but its time could not be repaired
     SHUTDOWN = "shutdown"  # still waiting when the service stopped
 

@@ -16,6 +16,7 @@ from streamer.capture.decoder import Decoder
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
 from streamer.capture.rate import RateSelector
+from streamer.capture.repeats import RepeatFilter
 from streamer.capture.timeline import Placed, Timeline
 from streamer.capture.wallclock import CameraClock, RecordedClock
 from streamer.clock import Clock
@@ -32,7 +33,6 @@ EMPTY_SLICE_WAIT_S = 0.005
 class _Arrived:
     frame: VideoFrame
     index: int
-    received_s: float
     arrived_at: float
 
 
@@ -76,6 +76,7 @@ class SessionReader:
         self._names = names
         self._log = logging.getLogger("streamer.capture")
         self._decoder = Decoder(connection.stream)
+        self._repeats = RepeatFilter()
         self._session: Session | None = None
         self._broken_counted = 0
         self._broken_in_a_row = 0
@@ -102,6 +103,10 @@ class SessionReader:
         for packet in self._connection.packets():
             if self._stop.is_set():
                 return
+            if packet is not None and self._repeats.is_repeat(packet):
+                self._ledger.received()
+                self._ledger.dropped(Drop.REPEATED)
+                continue
             # Here is the place for the gate: which packets are worth decoding.
             decoded = self._decoder.decode(packet) if packet is not None else []
             self._count_broken()
@@ -144,7 +149,7 @@ class SessionReader:
             yield from self._flush()
             self._session = self._begin(frame, now_s)
         session = self._session
-        arrived = _Arrived(frame, session.decoded, now_s, self._clock.now())
+        arrived = _Arrived(frame, session.decoded, self._clock.now())
         session.decoded += 1
         session.held += 1
         pts_s, dts_s = self._times(frame, now_s)
@@ -161,8 +166,10 @@ class SessionReader:
                 raise
             self._log.warning("%s: a new session begins", error, extra={"camera": self._options.camera})
             return
+        # A frame's age counts from here: those that were held back together while a session finds its times
+        # must not be too old for the model on arrival.
         for one in placed:
-            yield from self._decide(session, one)
+            yield from self._decide(session, one, now_s)
 
     def _begin(self, frame: VideoFrame, now_s: float) -> Session:
         wh = upright_size(frame)
@@ -212,16 +219,17 @@ class SessionReader:
             self._ledger.dropped(Drop.TIMESTAMP, session.held)
             session.held = 0
             return
+        now_s = self._clock.monotonic()
         for one in placed:
-            yield from self._decide(session, one)
+            yield from self._decide(session, one, now_s)
 
-    def _decide(self, session: Session, placed: Placed[_Arrived]) -> Iterator[Frame]:
+    def _decide(self, session: Session, placed: Placed[_Arrived], received_s: float) -> Iterator[Frame]:
         """Where one placed frame goes: dropped, skipped, or converted and on to the model."""
         session.held -= 1
         if placed.media_s is None:
             self._ledger.dropped(Drop.TIMESTAMP)
             return
-        received_s, arrived = placed.item.received_s, placed.item
+        arrived = placed.item
         if self._options.pace == "realtime":
             received_s = self._wait_for(session, placed.media_s)
         if self._stop.is_set():

@@ -23,10 +23,9 @@ _REACH_M = 90.0
 
 @dataclass(frozen=True)
 class CutOut:
-    """A still thing that hides what is behind it: its pixels inside corner_xy + mask's size, as far away as depth_m."""
+    """A still thing that hides what is behind it: its pixels are where mask, inside span (x1, y1, x2, y2), is set."""
 
-    corner_xy: tuple[int, int]
-    pixels: NDArray[np.uint8]
+    span: tuple[int, int, int, int]
     mask: NDArray[np.uint8]
     depth_m: float
 
@@ -69,19 +68,18 @@ class _Painter:
                 self._masks.append((self._brush.mask, depth))
             self._brush.mask = None
         sunny = self._shrink(self._brush.image)
-        cuts = [self._cut(sunny, mask, depth) for mask, depth in self._masks]
+        cuts = [self._cut(mask, depth) for mask, depth in self._masks]
         return Backdrop(sunny, clouded(sunny), tuple(cut for cut in cuts if cut is not None))
 
     def _shrink(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(cv2.resize(image, self._out_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
-    def _cut(self, sunny: NDArray[np.uint8], mask: NDArray[np.uint8], depth_m: float) -> CutOut | None:
+    def _cut(self, mask: NDArray[np.uint8], depth_m: float) -> CutOut | None:
         small = cv2.threshold(self._shrink(mask), 110, 255, cv2.THRESH_BINARY)[1]
         x, y, w, h = cv2.boundingRect(small)
         if w < 1 or h < 1:
             return None
-        part = (slice(y, y + h), slice(x, x + w))
-        return CutOut((x, y), sunny[part].copy(), small[part].astype(np.uint8, copy=True), depth_m)
+        return CutOut((x, y, x + w, y + h), small[y : y + h, x : x + w].astype(np.uint8, copy=True), depth_m)
 
     # -- the scene ---------------------------------------------------------------------------------------------------
 

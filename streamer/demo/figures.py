@@ -43,6 +43,16 @@ class Figure:
         xs, ys = zip(*(corner for polygon, _ in kept for corner in polygon), strict=True)
         return cls(label, identity, kept, (min(xs), min(ys), max(xs), max(ys)), foot, depth_m, shadow)
 
+    def paint(self, image: NDArray[np.uint8]) -> None:
+        """Into an RGB picture, in place."""
+        # All corners become fixed-point at once: piece by piece that costs as much as the painting.
+        corners = fixed_point([corner for polygon, _ in self.shapes for corner in polygon])
+        first = 0
+        for polygon, colour in self.shapes:
+            last = first + len(polygon)
+            cv2.fillConvexPoly(image, corners[first:last], colour, cv2.LINE_AA, _SHIFT)
+            first = last
+
 
 def limb(a: Point, b: Point, width_a: float, width_b: float) -> list[Point]:
     """A tapered bar from a to b, its ends pointed a little, which reads as round."""
@@ -83,8 +93,3 @@ def fixed_point(polygon: Sequence[Point]) -> NDArray[np.int32]:
     For cv2 a whole number is the middle of a pixel, for boxes it is an edge: half a pixel lies between them.
     """
     return ((np.array(polygon, np.float64) - 0.5) * _FIXED).astype(np.int32)
-
-
-def fill(image: NDArray[np.uint8], polygon: Sequence[Point], colour: Colour) -> None:
-    """Paint one convex polygon, edges smoothed, in place."""
-    cv2.fillConvexPoly(image, fixed_point(polygon), colour, cv2.LINE_AA, _SHIFT)

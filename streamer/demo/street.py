@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.demo.backdrop import Backdrop, CutOut, clouded, paint_backdrop
+from streamer.demo.backdrop import Backdrop, CutOut, paint_backdrop
 from streamer.demo.cars import Body, car
-from streamer.demo.figures import Figure, fill, fixed_point
+from streamer.demo.figures import Figure, fixed_point
 from streamer.demo.people import person
 from streamer.demo.perspective import NEAR_M, Point, Viewpoint, clip_to_picture
 from streamer.demo.script import Actor, Ground, on_circle, write_play
 
+Pixels = NDArray[np.uint8]
 LABELS = ("person", "car")
 VISIBLE_SHARE = 0.35
 """Of an object's box, how much must be in the picture and unhidden to be part of the truth."""
@@ -90,16 +91,16 @@ class Street:
         figures = self.figures(t_s)
         turn = 2 * math.pi * (t_s % self.period_s) / self.period_s
         sun = 0.62 + 0.38 * math.sin(turn + 0.6)
-        image = np.empty_like(self._backdrop.sunny)
-        cv2.addWeighted(self._backdrop.sunny, sun, self._backdrop.cloudy, 1 - sun, 0, image)
+        empty = np.empty_like(self._backdrop.sunny)
+        cv2.addWeighted(self._backdrop.sunny, sun, self._backdrop.cloudy, 1 - sun, 0, empty)
+        image = empty.copy()
         for figure in figures:
             _cast_shadow(image, figure, 0.2 + 0.2 * sun)
         for figure in figures:
-            for polygon, colour in figure.shapes:
-                fill(image, polygon, colour)
+            figure.paint(image)
             for cut in self._backdrop.cut_outs:
                 if cut.depth_m < figure.depth_m:
-                    _lay_over(image, cut, figure.box_xyxy, sun)
+                    _lay_over(image, empty, cut, figure.box_xyxy)
         cv2.convertScaleAbs(image, image, 1.0 + 0.05 * math.sin(3 * turn), 0)
         return self._noise.over(image, t_s), _truth(figures, self.view.picture_wh)
 
@@ -143,16 +144,14 @@ def _cast_shadow(image: NDArray[np.uint8], figure: Figure, strength: float) -> N
     cv2.addWeighted(part, 1 - strength, dark, strength, 0, part)
 
 
-def _lay_over(image: NDArray[np.uint8], cut: CutOut, box: tuple[float, float, float, float], sun: float) -> None:
-    h, w = cut.mask.shape
-    x, y = cut.corner_xy
-    x1, y1 = max(x, int(box[0]) - 1, 0), max(y, int(box[1]) - 1, 0)
-    x2, y2 = min(x + w, int(box[2]) + 2), min(y + h, int(box[3]) + 2)
-    if x1 >= x2 or y1 >= y2:
-        return
-    inside = (slice(y1 - y, y2 - y), slice(x1 - x, x2 - x))
-    lit = cv2.addWeighted(cut.pixels[inside], sun, clouded(cut.pixels[inside]), 1 - sun, 0)
-    cv2.copyTo(lit, cut.mask[inside], image[y1:y2, x1:x2])
+def _lay_over(image: Pixels, empty: Pixels, cut: CutOut, box: tuple[float, float, float, float]) -> None:
+    """Bring the still thing back to the front of what was drawn inside the box."""
+    x, y, right, bottom = cut.span
+    x1, y1 = max(x, int(box[0]) - 1), max(y, int(box[1]) - 1)
+    x2, y2 = min(right, int(box[2]) + 2), min(bottom, int(box[3]) + 2)
+    if x1 < x2 and y1 < y2:
+        part = (slice(y1, y2), slice(x1, x2))
+        cv2.copyTo(empty[part], cut.mask[y1 - y : y2 - y, x1 - x : x2 - x], image[part])
 
 
 class _NoiseBank:

@@ -263,3 +263,23 @@ def _without_index(clip):
     content = clip.read_bytes()
     clip.write_bytes(content[: content.index(b"moov") - 4])
     return clip
+
+
+def test_a_packet_that_is_sent_twice_is_one_picture_and_spoils_none(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", frames=40, gop=40)
+    doubled = tmp_path / "doubled.mkv"
+    with av.open(str(clip)) as given, av.open(str(doubled), "w", format="matroska") as sent:
+        stream = sent.add_stream_from_template(given.streams.video[0])
+        for n, packet in enumerate(p for p in given.demux(video=0) if p.size):
+            packet.stream = stream
+            pts, dts, base = packet.pts, packet.dts, packet.time_base
+            sent.mux_one(packet)
+            if n in (7, 8, 21):
+                packet.pts, packet.dts, packet.time_base, packet.stream = pts, dts, base, stream
+                sent.mux_one(packet)
+    plain, camera = Camera(clip, analyse_fps=None), Camera(doubled, analyse_fps=None)
+    expected, frames = plain.read(), camera.read()
+    assert [f.index for f in frames] == list(range(40))
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, expected, strict=True))
+    assert dict(camera.ledger.counts().dropped) == {"repeated": 3}
+    assert camera.unaccounted(len(frames)) == 0

@@ -45,6 +45,7 @@ def a_config(folder: Path, redis_url: str, **camera: Any) -> Path:
         model={"path": str(bundled_model())},
         redis={"url": redis_url},
         data_dir=str(folder / "data"),
+        inference={"max_age_s": 30, "depth": 200},  # a busy test machine must not drop what a camera would
         cameras={"gate": {"analyse_fps": 5, **RULES, **camera}},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.demo.cars import Body, car
-from streamer.demo.figures import Figure, fill
+from streamer.demo.figures import Figure
 from streamer.demo.people import Look, person
 from streamer.demo.perspective import Viewpoint, clip_to_picture
 from streamer.demo.script import Ground, on_circle, write_play
@@ -51,8 +52,8 @@ def test_the_play_starts_again_without_a_seam(gate: Street) -> None:
 
 def _painted_box(figure: Figure) -> tuple[float, float, float, float]:
     image = np.zeros((360, 640, 3), np.uint8)
-    for polygon, _ in figure.shapes:
-        fill(image, polygon, (255, 255, 255))
+    white = tuple((polygon, (255, 255, 255)) for polygon, _ in figure.shapes)
+    replace(figure, shapes=white).paint(image)
     ys, xs = np.nonzero(image[..., 0] > 100)
     return xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
 
