@@ -133,23 +133,20 @@ class CameraStatus:
         self.camera = camera
         self._lock = threading.Lock()
         self._state = CameraState(Link.CONNECTING, at_s)
+        # Apart from the rest: these two change with every frame, and nobody reads them as often.
+        self._last_frame_s: float | None = None
+        self._skew_s: float | None = None
 
     def online(self, at_s: float, source_wh: tuple[int, int], codec: str) -> None:
         """A session delivers frames."""
-        self._become(
-            link=Link.ONLINE,
-            since_s=at_s,
-            trouble=None,
-            last_frame_s=at_s,
-            sessions=self._state.sessions + 1,
-            source_wh=source_wh,
-            codec=codec,
-            skew_s=None,
-        )
+        self.frame(at_s)
+        sessions = self._state.sessions + 1
+        self._become(link=Link.ONLINE, since_s=at_s, trouble=None, sessions=sessions, source_wh=source_wh, codec=codec)
 
     def frame(self, at_s: float, skew_s: float | None = None) -> None:
         """A frame came."""
-        self._become(last_frame_s=at_s, skew_s=skew_s)
+        with self._lock:
+            self._last_frame_s, self._skew_s = at_s, skew_s
 
     def offline(self, at_s: float, trouble: str) -> None:
         """The session is over, or none could be opened; keeps the time of the first failure in a row."""
@@ -167,4 +164,4 @@ class CameraStatus:
     def state(self) -> CameraState:
         """A consistent reading."""
         with self._lock:
-            return self._state
+            return replace(self._state, last_frame_s=self._last_frame_s, skew_s=self._skew_s)

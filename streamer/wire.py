@@ -175,16 +175,20 @@ def _alert(message: Mapping[str, Any]) -> AlertChange:
 # --- frames -----------------------------------------------------------------------------------------------------------
 
 
-def frame_objects(detections: Detections, tracks: Tracks) -> list[dict[str, Any]]:
-    """One entry per detection, in the detector's order; track_id where a confirmed track took it in this frame."""
+def frame_objects(detections: Detections, tracks: Tracks, least_score: float = 0.0) -> list[dict[str, Any]]:
+    """One entry per detection, in the detector's order; track_id where a confirmed track took it in this frame.
+
+    Those below least_score are left out unless they are followed.
+    """
     track_of_row = dict(zip(tracks.detection_rows.tolist(), tracks.ids.tolist(), strict=True))
     # through float64: a float32 rounded and then written has eight digits too many
-    boxes = np.round(detections.boxes_xyxy.astype(np.float64), _PX_DECIMALS).tolist()
     scores = np.round(detections.scores.astype(np.float64), _SCORE_DECIMALS).tolist()
-    labels = detections.labels
+    rows = [row for row, score in enumerate(scores) if score >= least_score or row in track_of_row]
+    boxes = np.round(detections.boxes_xyxy[rows].astype(np.float64), _PX_DECIMALS).tolist()
+    class_ids, labels = detections.class_ids.tolist(), detections.labels
     return [
-        {"box": box, "label": labels[class_id], "score": score, "track_id": track_of_row.get(row)}
-        for row, (box, score, class_id) in enumerate(zip(boxes, scores, detections.class_ids.tolist(), strict=True))
+        {"box": box, "label": labels[class_ids[row]], "score": scores[row], "track_id": track_of_row.get(row)}
+        for row, box in zip(rows, boxes, strict=True)
     ]
 
 

@@ -107,7 +107,12 @@ class CameraAlertBook:
 
     def record(self, rule: Rule, evidence: Sequence[Evidence], frame: Frame) -> list[AlertChange]:
         """The changes that this rule's evidence in this frame brings."""
-        now = Moment(frame.session, frame.captured_at, frame.media_s, frame.source_wh)
+        now = self._now
+        if now is None or now.media_s != frame.media_s or now.session != frame.session:  # the first rule of a frame
+            now = self._now = Moment(frame.session, frame.captured_at, frame.media_s, frame.source_wh)
+        page = self._pages.get(rule.name)
+        if page is not None and not evidence and not page.spells:  # most rules in most frames
+            return []
         return self.record_at(rule.name, rule.kind, evidence, now, settings=getattr(rule, "settings", {}))
 
     def record_at(

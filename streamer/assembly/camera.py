@@ -57,7 +57,7 @@ def build_pipeline(
     """Tracker, rules and alert book of one camera; without a book of its own, one whose alerts have no pictures."""
     rules: list[Rule] = [*build_rules(camera, config.zone_info()), *build_trouble_rules(camera)]
     book = book or build_book(name, camera, policies(camera), config, detector)
-    return CameraPipeline(build_tracker(camera, detector.labels), rules, book)
+    return CameraPipeline(build_tracker(camera, detector), rules, book)
 
 
 def build_book(
@@ -78,11 +78,14 @@ def build_book(
     )
 
 
-def build_tracker(camera: CameraConfig, labels: tuple[str, ...]) -> Tracker:
-    """Follows objects; settings that the configuration leaves out are the tracker's own."""
-    chosen = {"high_score": camera.tracking.track_score, "lost_after_s": camera.tracking.lost_after_s}
-    settings = {key: value for key, value in chosen.items() if value is not None}
-    return StitchingTracker(KalmanTracker(labels, **settings))
+def build_tracker(camera: CameraConfig, detector: OnnxDetector) -> Tracker:
+    """Follows objects, from the score on at which the model is to be believed; the configuration may overrule both."""
+    chosen = {"high_score": detector.thresholds.track_score}
+    if camera.tracking.track_score is not None:
+        chosen["high_score"] = camera.tracking.track_score
+    if camera.tracking.lost_after_s is not None:
+        chosen["lost_after_s"] = camera.tracking.lost_after_s
+    return StitchingTracker(KalmanTracker(detector.labels, **chosen))
 
 
 def config_hash(camera: CameraConfig, config: Config) -> str:

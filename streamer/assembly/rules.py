@@ -37,6 +37,7 @@ from streamer.rules.wrong_direction import WrongDirectionRule
 from streamer.stages import Rule
 
 TROUBLE_KINDS = ("camera.frozen", "camera.dark", "camera.blurred", "camera.moved")
+_LOOK_EVERY_S = 2.0  # nothing that is asked of a look is decided in less than several seconds
 LINK_KINDS = ("camera.offline", "camera.clock_skew")
 
 
@@ -55,8 +56,8 @@ def build_rules(camera: CameraConfig, timezone: ZoneInfo) -> list[Rule]:
 
 
 def build_trouble_rules(camera: CameraConfig) -> list[Rule]:
-    """What is judged on the picture itself; they share one small look at it a second."""
-    trouble, glance = camera.trouble, Glance()
+    """What is judged on the picture itself; they share one small look at it now and then."""
+    trouble, glance = camera.trouble, Glance(every_s=_LOOK_EVERY_S)
     rules: list[Rule] = []
     if trouble.frozen_after_s is not None:
         rules.append(FrozenRule(frozen_after_s=trouble.frozen_after_s, glance=glance))

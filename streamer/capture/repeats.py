@@ -1,4 +1,4 @@
-"""The same packet sent twice: a repeat is no picture, and decoding it would spoil every picture until the next key frame.
+"""The same packet sent twice: a repeat is no picture, and decoded it would spoil all pictures up to the next key frame.
 
 Some servers repeat a packet under load, with the same timestamp and the same bytes. A decoder takes it for one more
 picture and adds its differences a second time, without an error. Two pictures that are alike have two timestamps.

@@ -205,8 +205,11 @@ class SessionReader:
         if self._connection.untimed:
             return now_s, None
         base = frame.time_base
-        pts_s = float(frame.pts * base) if frame.pts is not None and base is not None else None
-        dts_s = float(frame.dts * base) if frame.dts is not None and base is not None else None
+        if base is None:
+            return None, None
+        ticks, per = base.numerator, base.denominator  # a product of fractions costs ten times this
+        pts_s = frame.pts * ticks / per if frame.pts is not None else None
+        dts_s = frame.dts * ticks / per if frame.dts is not None else None
         return pts_s, dts_s
 
     def _flush(self) -> Iterator[Frame]:

@@ -28,7 +28,9 @@ from streamer.workers import Deadline, Worker
 _log = logging.getLogger("streamer.delivery")
 
 FRAMES_KEPT = 1000  # per camera in Redis: minutes, for those who look back a little
+LEAST_SCORE = 0.25  # what is neither followed nor this sure is noise to whoever looks on; replay tells all of it
 _WAITING = 512
+LINGER_S = 0.03  # a frame waits so long for company: a round trip costs more than what it carries
 _AT_ONCE = 256
 
 CameraStates = Mapping[str, Mapping[str, object]]
@@ -89,6 +91,7 @@ class LiveFeed:
         self._client = broker.connect(url)
         self._on_published, self._clock = on_published, clock or SystemClock()
         self._changed = threading.Condition()
+        self._no_linger = threading.Event()
         self._frames: deque[SeenFrame] = deque()
         self._most_waiting = waiting
         self._cameras: CameraStates = {}
@@ -129,6 +132,7 @@ class LiveFeed:
 
     def stop(self) -> None:
         """Send what waits while the broker is there, then end."""
+        self._no_linger.set()
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -157,6 +161,8 @@ class LiveFeed:
     def _take(self) -> tuple[list[SeenFrame], CameraStates | None]:
         with self._changed:
             self._changed.wait_for(lambda: self._frames or self._cameras_new or self._stopping)
+        self._no_linger.wait(LINGER_S)
+        with self._changed:
             frames = [self._frames.popleft() for _ in range(min(_AT_ONCE, len(self._frames)))]
             cameras = self._cameras if self._cameras_new else None
             self._cameras_new = False
@@ -236,7 +242,7 @@ def _fields(frame: SeenFrame) -> dict[Any, Any]:
                 media_s=frame.media_s,
                 captured_at=frame.captured_at,
                 source_wh=frame.source_wh,
-                objects=frame_objects(frame.detections, frame.tracks),
+                objects=frame_objects(frame.detections, frame.tracks, least_score=LEAST_SCORE),
             )
         )
     )

@@ -16,11 +16,26 @@ from pathlib import Path
 import redis
 
 from tests.benchmarks.footage import detector_folder, street_with_people
-from tests.benchmarks.overhead import five_rules
 from tests.benchmarks.report import report
 from tests.living import Changes, follow, replayed, running, told, write_config
 from tests.redis_server import RedisServer
 from tests.rtsp import aio_rtsp_server
+
+RULES = {
+    "zones": {
+        "left": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]],
+        "right": [[0.5, 0], [1, 0], [1, 1], [0.5, 1]],
+        "middle": [[0.2, 0.2], [0.8, 0.2], [0.8, 0.9], [0.2, 0.9]],
+    },
+    "lines": {"across": [[0, 0.5], [1, 0.5]]},
+    "rules": [
+        {"name": "in-left", "kind": "intrusion", "zone": "left", "labels": ["person"]},
+        {"name": "stays", "kind": "loitering", "zone": "middle", "dwell_s": 5, "labels": ["person"]},
+        {"name": "crosses", "kind": "line_crossing", "line": "across", "labels": ["person"]},
+        {"name": "crowd", "kind": "occupancy", "zone": "right", "above": 3, "labels": ["person"]},
+        {"name": "against", "kind": "wrong_direction", "zone": "middle", "heading_deg": 90, "labels": ["person"]},
+    ],
+}
 
 
 def main() -> None:
@@ -32,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with RedisServer(folder / "redis") as server, aio_rtsp_server(video.parent) as rtsp:
-            camera = {"url": rtsp.url(video.name), "analyse_fps": args.analyse_fps, **five_rules()}
+            camera = {"url": rtsp.url(video.name), "analyse_fps": args.analyse_fps, **RULES}
             config = write_config(
                 folder / "live.yaml",
                 model={"path": str(detector_folder(folder))},
