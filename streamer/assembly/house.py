@@ -195,7 +195,7 @@ def _delivery(
 def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -> Callable[[SeenFrame], None]:
     def seen(frame: SeenFrame) -> None:
         seconds = clock.monotonic() - frame.received_s
-        metrics.capture_to_publish.labels(frame.camera).observe(seconds)
+        metrics.published(frame.camera, seconds)
         if on_published:
             on_published(frame.camera, seconds)
 

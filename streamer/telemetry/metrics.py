@@ -65,7 +65,8 @@ class Metrics:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
         self._now_s = now_s
-        self.capture_to_publish = self._histogram("streamer_capture_to_publish_seconds", _LATENCY_S)
+        self._latency = self._histogram("streamer_capture_to_publish_seconds", _LATENCY_S)
+        self._latencies: dict[str, Histogram] = {}  # looking a label up costs more than observing
         self._stage = self._histogram("streamer_stage_seconds", _STAGE_S)
         self.batch_frames = self._histogram("streamer_batch_frames", _BATCH)
         self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
@@ -79,6 +80,13 @@ class Metrics:
     def stage(self, stage: str, seconds: float) -> None:
         """One call of a stage took this long."""
         self._stages[stage].observe(seconds)
+
+    def published(self, camera: str, seconds: float) -> None:
+        """A frame's result was acknowledged, so long after the frame came."""
+        child = self._latencies.get(camera)
+        if child is None:
+            child = self._latencies[camera] = self._latency.labels(camera)
+        child.observe(seconds)
 
     def raised(self, changes: Iterable[AlertChange]) -> None:
         """Alert changes were raised."""

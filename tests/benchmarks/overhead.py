@@ -66,7 +66,7 @@ def five_rules() -> dict[str, Any]:
                 "labels": ["person"],
                 "max_open": 1,
             },
-            {"name": "crosses", "kind": "line_crossing", "line": "across", "labels": ["person"], "cooldown_s": 10},
+            {"name": "crosses", "kind": "line_crossing", "line": "across", "cooldown_s": 20},
             {"name": "crowd", "kind": "occupancy", "zone": "right", "above": 12, "labels": ["person"]},
             {"name": "against", "kind": "wrong_direction", "zone": "middle", "heading_deg": 90, "cooldown_s": 30},
         ],
