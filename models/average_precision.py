@@ -33,15 +33,22 @@ class Curve:
     true_count: int
 
     @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of the true boxes that the best 1, 2, … n found boxes hit."""
+        return np.cumsum(self.hits) / max(1, self.true_count)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of hits among the best 1, 2, … n found boxes."""
+        return np.cumsum(self.hits) / np.arange(1, len(self.hits) + 1)
+
+    @property
     def average_precision(self) -> float:
         """Area under the precision-recall curve; NaN where there was nothing to find."""
         if not self.true_count:
             return float("nan")
-        hits = np.cumsum(self.hits)
-        precision = hits / np.arange(1, len(hits) + 1)
-        recall = hits / self.true_count
-        precision = np.maximum.accumulate(precision[::-1])[::-1]
-        return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+        highest_from_here = np.maximum.accumulate(self.precision[::-1])[::-1]
+        return float(np.sum(np.diff(self.recall, prepend=0.0) * highest_from_here))
 
     def at(self, score: float) -> tuple[float, float]:
         """Precision and recall of what scores at least this."""
@@ -49,13 +56,13 @@ class Curve:
         hits = int(self.hits[shown].sum())
         return hits / max(1, int(shown.sum())), hits / max(1, self.true_count)
 
-    def best_score(self) -> float:
-        """The score with the best F1; 0.5 where nothing was found."""
+    def best_f1(self) -> tuple[float, float]:
+        """(F1, score) where precision and recall are best together; (0, 0.5) where nothing was found."""
         if not len(self.scores) or not self.true_count:
-            return 0.5
-        hits = np.cumsum(self.hits)
-        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + self.true_count)
-        return float(self.scores[int(np.argmax(f1))])
+            return 0.0, 0.5
+        f1 = 2 * np.cumsum(self.hits) / (np.arange(1, len(self.hits) + 1) + self.true_count)
+        best = int(np.argmax(f1))
+        return float(f1[best]), float(self.scores[best])
 
 
 def judge(pictures: Sequence[Picture], min_iou: float = 0.5) -> Curve:

@@ -156,7 +156,9 @@ class Service:
             self._lose_camera(unit, str(error))
         except Exception as error:  # noqa: BLE001 - one camera never harms another
             _log.exception("camera '%s': its capture failed and will not come back before a restart", unit.camera)
-            self._lose_camera(unit, f"internal error in capture: {type(error).__name__}: {error}")
+            self._lose_camera(
+                unit, f"camera '{unit.camera}': internal error in capture: {type(error).__name__}: {error}"
+            )
         finally:
             if not self._stopped_early:  # a source that was told to stop has not come to its end
                 self._inbox.end(unit.camera)
@@ -252,7 +254,7 @@ class Service:
     def _lose_camera(self, unit: CameraUnit, why: str) -> None:
         self._lost_cameras[unit.camera] = why
         unit.status.offline(self._clock.monotonic(), why)
-        _log.error("camera '%s': %s", unit.camera, why)
+        _log.error("%s", why, extra={"camera": unit.camera})
 
     def _worker(self, name: str, body: Callable[[CameraUnit], None], unit: CameraUnit) -> Worker:
         return Worker(name, lambda: body(unit), self.stop)

@@ -93,7 +93,7 @@ def as_frame(image: NDArray[np.uint8], detector: Detector) -> Frame:
 
 
 def _score(curve: Curve, shown_score: float) -> Score:
-    return Score(curve.average_precision, *curve.at(shown_score), curve.true_count, curve.best_score())
+    return Score(curve.average_precision, *curve.at(shown_score), curve.true_count, curve.best_f1()[1])
 
 
 def _clean() -> Iterator[tuple[NDArray[np.uint8], Truth]]:

@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     stop = _StopSignals()
     with open_house(config, SystemClock(), origin) as house:
         stop.end(house.service)
-        _log.info("watching %d cameras", len(config.cameras))
+        _log.info("watching %s", ", ".join(config.cameras))
         report = house.service.run()
     code = _tell(report, len(config.cameras))
     if report.hung:  # a thread inside a foreign library would hold up or crash the interpreter's own shutdown
@@ -112,6 +112,6 @@ def _tell(report: ServiceReport, cameras: int) -> int:
         _log.error("stage %s failed: %s", name, redact(f"{type(error).__name__}: {error}"), exc_info=error)
     for name in report.hung:
         _log.error("stage %s did not end in time and was left behind", name)
-    for camera, why in report.cameras.items():
-        _log.error("camera '%s' could not go on: %s", camera, why)
+    for why in report.cameras.values():
+        _log.error("could not go on: %s", why)
     return 0 if report.clean and len(report.cameras) < cameras else 1

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.report import report
-from tests.benchmarks.scoring import Floats, average_precision, read_mot
+from tests.benchmarks.scoring import Floats, curve_of, read_mot
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 TRUTH_TO_VIDEO = 480 / 768  # the truth is in pixels of the original 768×576
@@ -44,12 +44,12 @@ def main() -> int:
     if missing:
         print(f"replay wrote no line for the true frames {missing}", file=sys.stderr)
         return 1
-    curve = average_precision(truth, found)
+    curve = curve_of(truth, found)
     f1, at_score = curve.best_f1()
     report(
         "vtest",
         {
-            "ap50": round(curve.ap, 4),
+            "ap50": round(curve.average_precision, 4),
             "best_f1": round(f1, 4),
             "best_f1_at_score": round(at_score, 3),
             "true_frames": len(truth),

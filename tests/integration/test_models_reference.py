@@ -10,7 +10,7 @@ from streamer.cli import main
 from streamer.detect import load_detector
 from streamer.detect.canvas import resize
 from streamer.types import Frame
-from tests.benchmarks.scoring import average_precision, read_mot
+from tests.benchmarks.scoring import curve_of, read_mot
 from tests.fakes import StillPicture
 
 pytestmark = pytest.mark.needs("shared")
@@ -57,7 +57,7 @@ def test_people_are_found_as_well_as_the_nets_are_known_for(tmp_path, shared, fr
     assert main(["models", "adopt", str(model), "--layout", layout, "--out", str(folder)]) == 0
     truth = read_mot(shared / "data" / "tracking" / "vtest_pets" / "gt_first69.txt", scale=0.625)
     found = people(load_detector(folder), frames, per_run=1)
-    assert average_precision({n: truth[n] for n in found}, found).ap >= at_least
+    assert curve_of({n: truth[n] for n in found}, found).average_precision >= at_least
 
 
 def test_a_free_batch_axis_gives_what_single_runs_give(tmp_path, shared, frames):

@@ -97,6 +97,7 @@ radis: {}
         ("cameras:\n  g: {url: x}\ntimezone: Mars/Base\n", "there is no time zone 'Mars/Base'"),
         ("cameras:\n  g: {url: x, rules: [{name: r, zone: z}]}\n", "'kind' is missing"),
         ("cameras: &a\n  g: *a\n", "c.yaml"),
+        ("cameras:\n  g: {url: x}\nwebhooks: {w: {url: ftp://x, secret: s}}\n", "begin with http:// or https://"),
         ("cameras:\n  g: {url: x, lines: {l: [[0.5, 0.5], [0.5, 0.5]]}}\n", "cameras.g.lines.l"),
         ("cameras:\n  g: {url: x, zones: {z: [[0,0],[1,1],[.nan,1]]}}\n", "cameras.g.zones.z"),
     ],
@@ -130,5 +131,5 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path):
 def test_the_quick_start_needs_no_file_and_refuses_a_wrong_redis_address():
     config = quick_config("rtsp://u:p@h/x", "redis://127.0.0.1:6379")
     assert config.cameras["camera"].rules[0].kind == "occupancy"
-    with pytest.raises(ConfigError, match=r"redis\.url"):
+    with pytest.raises(ConfigError, match=r"redis\.url: should begin with redis:// or rediss:// or unix://"):
         quick_config("rtsp://u:p@h/x", "127.0.0.1:6379")
