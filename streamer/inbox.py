@@ -94,7 +94,11 @@ class FrameInbox:
                 queue.popleft()
                 ledger.dropped(Drop.FULL)
             queue.append(frame)
-            self._offered.notify()
+            # The consumer sleeps until its oldest frame has waited long enough or the batch is full; anything in
+            # between would wake it for nothing.
+            waiting = sum(map(bool, self._queues.values()))
+            if waiting == 1 or waiting >= min(self._policy.max_batch, len(self._live)):
+                self._offered.notify()
             return True
 
     def end(self, camera: str) -> None:

@@ -104,7 +104,8 @@ class Service:
         self._stopped_early = False
         self._lost_cameras: dict[str, str] = {}
         self._detected: Channel[list[tuple[Frame, Detections]] | str] = Channel(capacity=2)  # one in work, one waiting
-        self._results: Channel[FrameResult | list[AlertChange]] = Channel(capacity=1000)
+        # What one batch brought travels together: waking a thread costs more than most frames do.
+        self._results: Channel[tuple[FrameResult, ...] | list[AlertChange]] = Channel(capacity=100)
         self._captures = [self._worker(f"capture:{unit.camera}", self._capture, unit) for unit in cameras]
         self._capturing = len(self._captures)
         self._capturing_lock = threading.Lock()
@@ -186,8 +187,12 @@ class Service:
                 if isinstance(item, str):
                     self._results.put(self._cameras[item].pipeline.finish("the recording ended"))
                     continue
-                for frame, detections in item:
-                    self._results.put(self._step(frame, detections))
+                results: list[FrameResult] = []
+                try:
+                    for frame, detections in item:
+                        results.append(self._step(frame, detections))
+                finally:  # where one frame kills the stage, those before it are still delivered
+                    self._results.put(tuple(results))
             for unit in self._cameras.values():
                 self._results.put(unit.pipeline.finish("the service stopped"))
                 self._results.put(unit.link.finish("the service stopped"))
@@ -204,14 +209,18 @@ class Service:
     def _publish(self) -> None:
         with self._results:
             for item in self._results:
-                started_s = time.perf_counter()
-                if isinstance(item, FrameResult):
-                    self._sink.publish(item)
-                    self._metrics.raised(item.changes)
+                if isinstance(item, tuple):
+                    for result in item:
+                        self._publish_one(result)
                 elif item:
                     self._sink.announce(item)
                     self._metrics.raised(item)
-                self._metrics.stage("publish", time.perf_counter() - started_s)
+
+    def _publish_one(self, result: FrameResult) -> None:
+        started_s = time.perf_counter()
+        self._sink.publish(result)
+        self._metrics.stage("publish", time.perf_counter() - started_s)
+        self._metrics.raised(result.changes)
 
     def _watch(self) -> None:
         shown_s = float("-inf")
