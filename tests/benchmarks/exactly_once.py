@@ -201,6 +201,41 @@ def judge(stored: Iterable[tuple[str, int]], journal: Iterable[str], seen: Itera
 MakePublisher = Callable[[Place, str, int, int], Publisher]
 
 
+class Vandal:
+    """Breaks Redis at random moments, and mends it a little later. look() does what is due; never blocks for long."""
+
+    def __init__(self, server: RedisServer, rng: random.Random, say: Callable[[str], None]) -> None:
+        self._server, self._rng, self._say = server, rng, say
+        self._due_s = time.monotonic() + rng.uniform(1, 3)
+        self._mend: Callable[[], object] | None = None
+        self.faults: Counter[str] = Counter()
+
+    def look(self) -> None:
+        """Break or mend, if it is time to."""
+        if time.monotonic() < self._due_s:
+            return
+        if self._mend is not None:
+            self.mend()
+            self._due_s = time.monotonic() + self._rng.uniform(1, 5)
+            return
+        name, self._mend = _break_redis(self._server, self._rng, empty_allowed=not self.faults["restarted empty"])
+        self.faults[name] += 1
+        self._due_s = time.monotonic() + self._rng.uniform(0.2, 2.5)
+        self._say(f"redis {name}")
+
+    def mend(self) -> bool:
+        """Make it well now; false where it was."""
+        mend, self._mend = self._mend, None
+        if mend is not None:
+            mend()
+        return mend is not None
+
+    def retire(self) -> None:
+        """Mend it, and never break it again."""
+        self.mend()
+        self._due_s = float("inf")
+
+
 def run(
     folder: Path,
     *,
@@ -212,53 +247,64 @@ def run(
 ) -> Verdict:
     """One run of all three parties; ends when everything that was stored has been seen, or time is up."""
     place, rng = Place(folder), random.Random(seed)
-    faults: Counter[str] = Counter()
-    killed = 0
     begun = time.monotonic()
+    killed = 0
+
+    def tell(what: str) -> None:
+        say(f"{time.monotonic() - begun:6.1f} s  {what}")
+
     with RedisServer(folder / "redis") as redis_server, contextlib.ExitStack() as stack:
         subscriber = stack.enter_context(_process(subscriber_command(place, redis_server.url)))
         kind = make_publisher(place, redis_server.url, changes, seed)
-        next_fault_s, mend = begun + rng.uniform(1, 3), None
+        vandal = Vandal(redis_server, rng, tell)
         while True:
             publisher = stack.enter_context(_process(kind.command))
             shortest_s = 0.4 if kind.ends_itself else 1.0  # some kills hit the start itself
             kill_s = time.monotonic() + rng.uniform(shortest_s, 2 * _seconds_between(changes, kills))
-            look_s = time.monotonic() + 1.0
-            while publisher.poll() is None and (killed >= kills or time.monotonic() < kill_s):
-                time.sleep(0.01)
-                if time.monotonic() >= next_fault_s and mend is None:
-                    name, mend = _break_redis(redis_server, rng, empty_allowed=not faults["restarted empty"])
-                    faults[name] += 1
-                    next_fault_s = time.monotonic() + rng.uniform(0.2, 2.5)
-                    say(f"{time.monotonic() - begun:6.1f} s  redis {name}")
-                elif time.monotonic() >= next_fault_s and mend is not None:
-                    mend()
-                    next_fault_s, mend = time.monotonic() + rng.uniform(1, 5), None
-                if not kind.ends_itself and killed >= kills and time.monotonic() >= look_s:
-                    look_s = time.monotonic() + 1.0
-                    if len(stored_changes(place.outbox)) >= changes:
-                        if mend is not None:
-                            mend()
-                        mend, next_fault_s = None, float("inf")
-                        _end_in_order(publisher, place)
-                if time.monotonic() - begun > _GIVE_UP_AFTER_S:
-                    raise TimeoutError(f"not done after {_GIVE_UP_AFTER_S} s; see {folder}")
-            if publisher.poll() is not None:
-                if publisher.returncode != 0:
-                    raise RuntimeError(f"the publisher ended with {publisher.returncode}")
-                if mend is None:
-                    break
-                mend()  # broken in the very moment of its end: a service would still be there to tell it again
-                mend = None
-                continue
-            publisher.kill()
-            publisher.wait()
-            killed += 1
-            say(f"{time.monotonic() - begun:6.1f} s  publisher killed ({killed})")
+            if killed < kills:
+                _watch(publisher, vandal, lambda at=kill_s: time.monotonic() >= at, begun)
+                if publisher.poll() is None:
+                    publisher.kill()
+                    publisher.wait()
+                    killed += 1
+                    tell(f"publisher killed ({killed})")
+                    continue
+            elif kind.ends_itself:
+                _watch(publisher, vandal, lambda: False, begun)
+            else:
+                _watch(publisher, vandal, _HasStored(place, changes), begun)
+                vandal.retire()
+                _end_in_order(publisher, place)
+            if publisher.returncode != 0:
+                raise RuntimeError(f"the publisher ended with {publisher.returncode}")
+            if not vandal.mend():  # broken in the very moment of its end: a service would be there to tell it again
+                break
         _wait_until_seen(place, subscriber)
     verdict = judge(stored_changes(place.outbox), _lines(place.journal), _lines(place.seen))
-    verdict.kills, verdict.redis_faults = killed, dict(faults)
+    verdict.kills, verdict.redis_faults = killed, dict(vandal.faults)
     return verdict
+
+
+def _watch(publisher: subprocess.Popen[bytes], vandal: Vandal, until: Callable[[], bool], begun_s: float) -> None:
+    """Let the vandal work until the publisher has ended or `until` says so."""
+    while publisher.poll() is None and not until():
+        if time.monotonic() - begun_s > _GIVE_UP_AFTER_S:
+            raise TimeoutError(f"not done after {_GIVE_UP_AFTER_S} s")
+        vandal.look()
+        time.sleep(0.01)
+
+
+class _HasStored:
+    """Whether the outbox holds so many changes; looks once a second."""
+
+    def __init__(self, place: Place, changes: int) -> None:
+        self._place, self._changes, self._next_s = place, changes, 0.0
+
+    def __call__(self) -> bool:
+        if time.monotonic() < self._next_s:
+            return False
+        self._next_s = time.monotonic() + 1.0
+        return len(stored_changes(self._place.outbox)) >= self._changes
 
 
 def _end_in_order(publisher: subprocess.Popen[bytes], place: Place) -> None:
