@@ -60,9 +60,17 @@ def to_onnx(net: nn.Module, example: torch.Tensor, input_name: str, output_names
         warnings.simplefilter("ignore", FutureWarning)
         program = _traced(net, example, input_name, output_names)
     buffer = io.BytesIO()
-    onnx.save(program.model_proto, buffer)
+    onnx.save(without_traces(program.model_proto), buffer)
     onnx.checker.check_model(onnx.load_from_string(buffer.getvalue()), full_check=True)
     return buffer.getvalue()
+
+
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph without the exporter's notes: they hold stack traces, and with them the paths of this machine."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return model
 
 
 def _traced(

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.zoo import zoo_folder
+
 try:
     import torch
 
@@ -74,3 +76,9 @@ def test_the_service_takes_the_folder(net: DrawnNet, tmp_path: Path) -> None:
     detector = load_detector(tmp_path / "made")
     assert detector.labels == manifest.labels == ("person", "car")
     assert detector.input_fit.canvas_wh == CANVAS_WH
+
+
+def test_a_graph_tells_nothing_of_the_machine_that_made_it(graph: bytes) -> None:
+    bundled = (zoo_folder() / "drawn-street" / "model.onnx").read_bytes()
+    for content in (graph, bundled):
+        assert b".py" not in content  # the exporter notes a stack trace at every node
