@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.capture import trouble
-from streamer.capture.address import is_rtsp, scheme, with_escaped_password
+from streamer.capture.address import is_rtsp, is_webcam, scheme, with_escaped_password
 from streamer.capture.options import CameraOptions, ffmpeg_format, ffmpeg_options
 
 READ_SLICE_S = 2.0
@@ -68,9 +68,12 @@ class Connection:
         Ends with the file, or with the connection. Raises SourceError.
         """
         broken_in_a_row = 0
+        lent = is_webcam(self._options.url, self._options.format)
         while True:
             try:
-                for packet in self._container.demux(self.stream):
+                # Copied on the way in: a lent packet that has a name here would live on in the traceback of an
+                # error, longer than the device is open.
+                for packet in map(copy_of, self._demuxed()) if lent else self._demuxed():
                     broken_in_a_row = 0
                     if packet.size:  # an empty one ends the stream: whoever decodes flushes by itself
                         yield packet
@@ -92,9 +95,26 @@ class Connection:
             except (av.error.FFmpegError, OSError) as error:
                 raise trouble.interrupted(self._options, error) from error
 
+    def _demuxed(self) -> Iterator[av.Packet[Any]]:
+        return self._container.demux(self.stream)
+
     def close(self) -> None:
         """Release everything; call it from the thread that opened it."""
         self._container.close()
+
+
+def copy_of(packet: av.Packet[Any]) -> av.Packet[Any]:
+    """The same packet in memory of its own.
+
+    V4L2 lends its few buffers, and an uncompressed picture is its packet's buffer, not a copy of it. With the device
+    they are unmapped: whoever still held a picture then would read freed memory.
+    """
+    copy: av.Packet[Any] = av.Packet(packet.size)  # padded, as decoders want it; made of bytes it would not be
+    copy.update(packet)  # type: ignore[arg-type]  # any buffer will do
+    copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+    copy.time_base = packet.time_base
+    copy.is_keyframe, copy.is_corrupt = packet.is_keyframe, packet.is_corrupt
+    return copy
 
 
 def connect(options: CameraOptions) -> Connection:

@@ -12,6 +12,9 @@ from streamer.errors import redact
 
 Pace = Literal["live", "demand", "realtime"]
 Transport = Literal["tcp", "udp"]
+# AVFMT_FLAG_NONBLOCK, added to what is set already. By number: FFmpeg gives this flag no name in its options, and a
+# device opened without it cannot be made so afterwards.
+_NONBLOCK = "+4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,5 +105,5 @@ def ffmpeg_options(options: CameraOptions) -> dict[str, str]:
     elif scheme(options.url) is not None:
         chosen = {"rw_timeout": limit_us}
     elif is_webcam(options.url, options.format):
-        chosen = {"fflags": "nonblock"}  # a read of a silent device could not be ended otherwise
+        chosen = {"fflags": _NONBLOCK}  # a read of a silent device could not be ended otherwise
     return {**chosen, **options.options}

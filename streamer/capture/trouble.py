@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import av
 import av.error
 
+from streamer.capture.address import is_webcam
 from streamer.capture.options import CameraOptions
 from streamer.errors import SourceCorrupt, SourceEnded, SourceError, SourceStalled, SourceUnavailable, redact
 
@@ -83,6 +86,16 @@ def _plain(error: Exception) -> str:
 def _why(options: CameraOptions, error: Exception) -> tuple[str, bool]:
     """A sentence, and whether waiting alone will not mend it."""
     where = options.label
+    code = getattr(error, "errno", None)
+    if is_webcam(options.url, options.format):
+        if code == errno.EBUSY:
+            return f"{where} is in use by another program; close that one, or choose another device", False
+        if code == errno.EINVAL:
+            return (
+                f"{where} refuses what options ask of it; compare input_format, video_size and framerate with "
+                "what `v4l2-ctl --list-formats-ext` shows",
+                True,
+            )
     match error:
         case av.error.HTTPUnauthorizedError():
             return f"{where} refuses this user name or password; check both in the configuration", True
@@ -113,7 +126,7 @@ def _why(options: CameraOptions, error: Exception) -> tuple[str, bool]:
             )
         case av.error.InvalidDataError():
             return f"{where} is not a video that can be read; check the file", True
-        case OSError() if getattr(error, "errno", None) == 5 and options.pace == "live":
+        case OSError() if code == errno.EIO and options.pace == "live":
             return f"{where} cannot be reached; check host name and network", False
         case _:
             return f"{where} cannot be opened ({_plain(error)})", False
