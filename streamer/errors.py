@@ -85,20 +85,14 @@ class SinkRejected(SinkError):
     """The receiver refuses this one message for good; trying again will not help."""
 
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+# A password may itself hold '@' or '/': everything between '://' and the last '@' of the same word is secret.
+_USERINFO = re.compile(r"(?<=://)\S*@")
 _SECRET_QUERY = re.compile(r"(?i)([?&;][^=&;\s]*(?:pass|pwd|token|secret|key|auth)[^=&;\s]*=)[^&;\s]*")
 
 
 def redact(text: str) -> str:
     """The same text with every password in an address replaced.
 
-    Takes out `user:password@` of any URL (the last `@` before the path counts, so a password may hold one),
-    and values of query parameters that sound like secrets.
+    Takes out `user:password@` of any URL, and values of query parameters that sound like secrets.
     """
-    text = _greedy_userinfo(text)
-    return _SECRET_QUERY.sub(r"\1***", text)
-
-
-def _greedy_userinfo(text: str) -> str:
-    # A password may itself hold '@' or '/': everything between '://' and the last '@' of the same word is secret.
-    return re.sub(r"(?<=://)\S*@", "***@", _USERINFO.sub("***@", text))
+    return _SECRET_QUERY.sub(r"\1***", _USERINFO.sub("***@", text))

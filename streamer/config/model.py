@@ -6,9 +6,9 @@ All times are in seconds. Unknown keys are refused.
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -294,13 +294,3 @@ class Config(Strict):
     def zone_info(self) -> ZoneInfo:
         """The time zone of schedules."""
         return ZoneInfo(self.timezone)
-
-
-def now_in(config: Config) -> datetime:
-    """The present moment as the schedules of this configuration see it."""
-    return datetime.now(config.zone_info())
-
-
-def as_plain(model: BaseModel) -> dict[str, Any]:
-    """JSON-ready settings of a rule, for the reason of its alerts."""
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
