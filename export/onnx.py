@@ -1,8 +1,4 @@
-"""torch → ONNX → model folder, with proof that both say the same. A failed proof writes nothing.
-
-Parity is shown in two tiers. Tensors: names and shapes are those asked for, values differ by less than a tolerance, for
-batches of one and more. Meaning: every box that would be shown has a partner of the same class with IoU ≥ 0.99.
-"""
+"""torch → ONNX, with proof that both say the same (see `parity`). A failed proof writes nothing."""
 
 from __future__ import annotations
 
@@ -11,41 +7,21 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from export.parity import Limits, Meaning, Parity, ParityError, Tensors
+from export.traces import without_traces
+from streamer.detect.layouts import Candidates
+from streamer.detect.session import OnnxSession
+
+__all__ = ["OPSET", "ParityError", "check_parity", "sha256", "to_onnx"]
+
 OPSET = 18
-PARTNER_IOU = 0.99
-
-
-class ParityError(Exception):
-    """The exported graph does not say what the net says; the message names tensor, limit and what was found."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How close graph and net are: largest difference per output, worst partner's IoU among `objects` shown boxes."""
-
-    largest_difference: Mapping[str, float]
-    objects: int
-    worst_partner_iou: float
-    pictures: int
-
-    def as_dict(self) -> dict[str, object]:
-        """For the manifest."""
-        return {
-            "against": f"torch {torch.__version__} fp32",
-            "pictures": self.pictures,
-            "largest_difference": {name: float(f"{value:.3g}") for name, value in self.largest_difference.items()},
-            "objects": self.objects,
-            "worst_partner_iou": round(self.worst_partner_iou, 5),
-        }
 
 
 def to_onnx(net: nn.Module, example: torch.Tensor, input_name: str, output_names: Sequence[str]) -> bytes:
@@ -63,14 +39,6 @@ def to_onnx(net: nn.Module, example: torch.Tensor, input_name: str, output_names
     onnx.save(without_traces(program.model_proto), buffer)
     onnx.checker.check_model(onnx.load_from_string(buffer.getvalue()), full_check=True)
     return buffer.getvalue()
-
-
-def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph without the exporter's notes: they hold stack traces, and with them the paths of this machine."""
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    return model
 
 
 def _traced(
@@ -92,39 +60,28 @@ def check_parity(
 ) -> Parity:
     """Run net and graph on the same pictures, uint8 (P, H, W, 3), one by one and all at once. Raises ParityError.
 
-    limits: largest allowed difference per output. Outputs are in the layout "streamer": boxes, scores.
+    limits: largest allowed difference per output. Outputs are in the layout "streamer": boxes and scores among them;
+    shown is what scores shown_score or more, and each of it needs a partner of its class with IoU 0.99.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    found = [output.name for output in session.get_outputs()]
+    session = OnnxSession(graph, "the exported graph", "cpu", threads=1)
+    found = [output.name for output in session.outputs]
     if found != list(output_names):
         raise ParityError(f"outputs: expected {list(output_names)}, the graph has {found}")
-    [given] = session.get_inputs()
+    [given] = session.inputs
     net = net.eval()
     with torch.no_grad():
-        expected = [tensor.float().numpy() for tensor in net(torch.from_numpy(images))]
-    together = session.run(found, {given.name: images})
-    singly = [
-        np.concatenate(parts)
-        for parts in zip(
-            *(session.run(found, {given.name: images[i : i + 1]}) for i in range(len(images))), strict=True
-        )
-    ]
-    largest: dict[str, float] = {}
-    for name, truth, *others in zip(found, expected, together, singly, strict=True):
-        for other in others:
-            if other.shape != truth.shape:
-                raise ParityError(f"output '{name}': torch gives {truth.shape}, the graph {other.shape}")
-            largest[name] = max(largest.get(name, 0.0), float(np.abs(other - truth).max()))
-        if not largest[name] <= limits[name]:
-            raise ParityError(f"output '{name}': differs by {largest[name]:.3g}, allowed {limits[name]:.3g}")
-    worst, objects = _worst_partner(expected, together, shown_score)
-    if worst < PARTNER_IOU:
-        raise ParityError(
-            f"a box that torch shows has no partner in the graph: best IoU {worst:.4f}, at least {PARTNER_IOU} expected"
-        )
-    return Parity(largest, objects, worst, len(images))
+        expected = dict(zip(found, (each.float().numpy() for each in net(torch.from_numpy(images))), strict=True))
+    allowed = Limits(differences=limits)
+    tensors, meaning = Tensors(allowed), Meaning(allowed)
+    tensors.compare(expected, dict(zip(found, session.run(found, {given.name: images}), strict=True)))
+    for i in range(len(images)):
+        single = dict(zip(found, session.run(found, {given.name: images[i : i + 1]}), strict=True))
+        truth = {name: tensor[i : i + 1] for name, tensor in expected.items()}
+        tensors.compare(truth, single)
+        meaning.compare(_scoring(truth, shown_score), _scoring(single, max(0.0, shown_score - allowed.score_slack)))
+    tensors.judge()
+    meaning.judge()
+    return Parity.of(f"torch {torch.__version__} fp32", len(images), tensors, meaning)
 
 
 def sha256(graph: bytes) -> str:
@@ -132,22 +89,8 @@ def sha256(graph: bytes) -> str:
     return hashlib.sha256(graph).hexdigest()
 
 
-def _worst_partner(
-    expected: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]], score: float
-) -> tuple[float, int]:
-    worst, objects = 1.0, 0
-    for boxes, scores, other_boxes, other_scores in zip(*expected, *found, strict=True):
-        shown, other_shown = scores.max(-1) >= score, other_scores.max(-1) >= score * 0.98
-        if not shown.any():
-            continue
-        a, b = boxes[shown], other_boxes[other_shown]
-        objects += len(a)
-        if not len(b):
-            return 0.0, objects
-        low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-        shared = np.clip(high - low, 0, None).prod(-1)
-        area_a, area_b = (a[:, 2:] - a[:, :2]).prod(-1), (b[:, 2:] - b[:, :2]).prod(-1)
-        iou = shared / (area_a[:, None] + area_b[None] - shared)
-        same = scores[shown].argmax(-1)[:, None] == other_scores[other_shown].argmax(-1)[None]
-        worst = min(worst, float((iou * same).max(1).min()))
-    return worst, objects
+def _scoring(outputs: Mapping[str, NDArray[np.float32]], at_least: float) -> Candidates:
+    """The boxes of a run's first picture whose best class scores at least so much."""
+    boxes, scores = outputs["boxes"][0], outputs["scores"][0]
+    rows = np.flatnonzero(scores.max(-1) >= at_least)
+    return Candidates(boxes[rows], scores[rows].max(-1), scores[rows].argmax(-1))

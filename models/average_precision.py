@@ -1,8 +1,9 @@
 """How good detections are: average precision per class, and precision and recall at one score.
 
 Boxes are matched as in COCO: by falling score, each to the free true box that it overlaps most, at least by min_iou.
-Boxes that lie on an ignored object count neither for nor against. The area under the curve is exact (every recall step,
-precision made monotone), as in PASCAL VOC since 2010.
+Boxes that lie on an ignored object or crowd, by at least that share of their own area, count neither for nor against.
+The area under the curve is exact (every recall step, precision made monotone), as in PASCAL VOC since 2010; COCO's own
+evaluator reads it at 101 points, which differs by a fraction of a point.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ class Curve:
         return np.cumsum(self.hits) / np.arange(1, len(self.hits) + 1)
 
     @property
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall of the best 1, 2, … n found boxes."""
+        return 2 * np.cumsum(self.hits) / (np.arange(1, len(self.hits) + 1) + self.true_count)
+
+    @property
+    def ends_of_ties(self) -> NDArray[np.bool_]:
+        """True for the last box of every score: only there can a threshold part the boxes."""
+        return np.append(self.scores[1:] != self.scores[:-1], True)[: len(self.scores)]
+
+    @property
     def average_precision(self) -> float:
         """Area under the precision-recall curve; NaN where there was nothing to find."""
         if not self.true_count:
@@ -60,40 +71,72 @@ class Curve:
         """(F1, score) where precision and recall are best together; (0, 0.5) where nothing was found."""
         if not len(self.scores) or not self.true_count:
             return 0.0, 0.5
-        f1 = 2 * np.cumsum(self.hits) / (np.arange(1, len(self.hits) + 1) + self.true_count)
-        best = int(np.argmax(f1))
-        return float(f1[best]), float(self.scores[best])
+        reachable = np.where(self.ends_of_ties, self.f1, -1.0)
+        best = int(np.argmax(reachable))
+        return float(reachable[best]), float(self.scores[best])
 
 
 def judge(pictures: Sequence[Picture], min_iou: float = 0.5) -> Curve:
     """Every found box of one class, judged."""
-    scores: list[float] = []
-    hits: list[bool] = []
+    [curve] = judge_at(pictures, (min_iou,))
+    return curve
+
+
+def judge_at(pictures: Sequence[Picture], min_ious: Sequence[float]) -> tuple[Curve, ...]:
+    """Every found box of one class, judged once for each overlap that is asked for."""
+    limits = np.array(min_ious, np.float32)
+    scores: list[NDArray[np.float32]] = [np.zeros(0, np.float32)]
+    hits: list[NDArray[np.bool_]] = [np.zeros((0, len(limits)), np.bool_)]
+    counts: list[NDArray[np.bool_]] = [np.zeros((0, len(limits)), np.bool_)]
     for picture in pictures:
-        overlap = iou(picture.found_boxes, picture.true_boxes)
-        excused = iou(picture.found_boxes, picture.ignored_boxes)
-        free = np.ones(len(picture.true_boxes), np.bool_)
-        for row in np.argsort(-picture.found_scores, kind="stable"):
-            candidates = np.where(free, overlap[row], -1.0)
-            best = int(np.argmax(candidates)) if len(candidates) else -1
-            hit = best >= 0 and candidates[best] >= min_iou
-            if hit:
-                free[best] = False
-            elif excused.shape[1] and excused[row].max() >= min_iou:
-                continue
-            scores.append(float(picture.found_scores[row]))
-            hits.append(bool(hit))
-    order = np.argsort(-np.array(scores, np.float64), kind="stable")
-    return Curve(
-        np.array(scores, np.float32)[order],
-        np.array(hits, np.bool_)[order],
-        sum(len(picture.true_boxes) for picture in pictures),
-    )
+        rows = np.argsort(-picture.found_scores, kind="stable")
+        found = picture.found_boxes[rows]
+        hit = _hits(iou(found, picture.true_boxes), limits)
+        excused = covered(found, picture.ignored_boxes).max(axis=1, initial=0.0)
+        scores.append(picture.found_scores[rows])
+        hits.append(hit)
+        counts.append(hit | (excused[:, None] < limits))
+    all_scores, all_hits, all_count = np.concatenate(scores), np.concatenate(hits), np.concatenate(counts)
+    order = np.argsort(-all_scores, kind="stable")
+    true_count = sum(len(picture.true_boxes) for picture in pictures)
+    curves = []
+    for limit in range(len(limits)):
+        kept = order[all_count[order, limit]]
+        curves.append(Curve(all_scores[kept].astype(np.float32), all_hits[kept, limit], true_count))
+    return tuple(curves)
+
+
+def _hits(overlap: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows hit, per limit: overlap (N, M) of found boxes by falling score with true ones → bool (N, T)."""
+    n, m = overlap.shape
+    hits = np.zeros((n, len(limits)), np.bool_)
+    free = np.ones((len(limits), m), np.bool_)
+    every = np.arange(len(limits))
+    # Most found boxes are weak and overlap nothing: only the others have to be gone through one by one.
+    for row in np.flatnonzero(overlap.max(axis=1, initial=-1.0) >= limits.min()).tolist():
+        candidates = np.where(free, overlap[row], np.float32(-1))
+        best = candidates.argmax(axis=1)
+        hits[row] = candidates[every, best] >= limits
+        free[every[hits[row]], best[hits[row]]] = False
+    return hits
 
 
 def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """Overlap of every box in a (N, 4) with every box in b (M, 4): float32 (N, M)."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
+    shared = _shared(a, b)
     both = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - shared
-    return (shared / np.maximum(both, 1e-9)).astype(np.float32)
+    overlap: NDArray[np.float32] = (shared / np.maximum(both, 1e-9)).astype(np.float32)
+    return overlap
+
+
+def covered(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Share of every box in a (N, 4) that lies within each box in b (M, 4): float32 (N, M)."""
+    own = (a[:, 2:] - a[:, :2]).prod(-1)[:, None]
+    share: NDArray[np.float32] = (_shared(a, b) / np.maximum(own, 1e-9)).astype(np.float32)
+    return share
+
+
+def _shared(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared: NDArray[np.float32] = np.clip(high - low, 0, None).prod(-1)
+    return shared

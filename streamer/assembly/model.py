@@ -6,12 +6,16 @@ from pathlib import Path
 
 from streamer.config.model import ModelConfig
 from streamer.detect import OnnxDetector, load_detector
-from streamer.zoo import bundled_model
+from streamer.zoo import bundled_model, find_model
 
 
 def open_detector(model: ModelConfig, folder: Path | None = None) -> OnnxDetector:
-    """The detector of a configuration (`folder` overrules it), verified and warmed up. Raises ArtifactError."""
-    chosen = folder or model.path or bundled_model()
+    """The detector of a configuration, verified and warmed up; `folder` overrules it. Raises ArtifactError.
+
+    Both may be the bare name of a bundled or pulled model.
+    """
+    named = folder or model.path
+    chosen = find_model(named) if named else bundled_model()
     detector = load_detector(chosen, provider=model.provider, threads=model.threads)
     detector.warm_up()
     return detector

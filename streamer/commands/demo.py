@@ -15,7 +15,7 @@ from types import FrameType
 
 from streamer.demo.performance import Report, perform
 from streamer.demo.show import Screen, audience
-from streamer.zoo import bundled_model
+from streamer.zoo import bundled_model, find_model
 
 _DESCRIPTION = """\
 Draws a lively street, serves it as three RTSP cameras, runs the real service on them with a private Redis, and shows
@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("demo", help="see it work: a drawn street, three cameras", description=_DESCRIPTION)
     parser.add_argument("--for", dest="for_s", type=_duration, metavar="TIME", help="end by itself after 45s, 2m …")
     parser.add_argument("--json", action="store_true", help="last line of output is a JSON object with what was found")
-    parser.add_argument("--model", type=Path, help="another detector (default: the bundled one)")
+    parser.add_argument("--model", type=Path, help="another detector, by folder or name (default: the bundled one)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep configuration, logs and snapshots in here")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="where drawn clips are kept (default: the user's cache)"
@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
-    model = args.model or bundled_model()
+    model = find_model(args.model) if args.model else bundled_model()
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

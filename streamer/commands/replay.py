@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("video", type=Path, help="a video file")
     parser.add_argument("--config", type=Path, help="YAML file whose camera's zones and rules are judged")
     parser.add_argument("--camera", help="which camera of the configuration (needed where it has several)")
-    parser.add_argument("--model", type=Path, help="model folder; overrules the configuration")
+    parser.add_argument("--model", type=Path, help="model, by folder or name; overrules the configuration")
     rate = "frames a second to analyse, or 'all'; overrules the configuration (default 5)"
     parser.add_argument("--analyse-fps", type=_rate, default=argparse.SUPPRESS, metavar="N|all", help=rate)
     parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the lines go (default: standard output)")

@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("config", type=Path, nargs="?", help="the YAML file")
     parser.add_argument("--source", help="quick start: one camera's address (rtsp://…, a file, /dev/video0)")
     parser.add_argument("--redis", metavar="URL", help="quick start, or overrules redis.url")
-    parser.add_argument("--model", type=Path, help="model folder; overrules the configuration")
+    parser.add_argument("--model", type=Path, help="model, by folder or name; overrules the configuration")
     parser.add_argument("--data-dir", type=Path, help="where outbox and pictures are kept; overrules the configuration")
     parser.add_argument("--http", metavar="HOST:PORT", help="where /metrics and /readyz are served; 'off' for nowhere")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")

@@ -75,8 +75,10 @@ def quick_config(source: str, redis_url: str | None, **camera: Any) -> Config:
 
 def _rooted(config: Config, folder: Path) -> Config:
     changes: dict[str, Any] = {"data_dir": folder / config.data_dir}
-    if config.model.path:
-        changes["model"] = config.model.model_copy(update={"path": folder / config.model.path})
+    model = config.model.path
+    # A bare name may be that of a bundled or pulled model, unless a folder of that name lies beside the file.
+    if model and (str(model) != model.name or (folder / model).exists()):
+        changes["model"] = config.model.model_copy(update={"path": folder / model})
     if config.jsonl:
         changes["jsonl"] = config.jsonl.model_copy(update={"path": folder / config.jsonl.path})
     cameras = {}

@@ -224,7 +224,7 @@ class CameraConfig(Strict):
 class ModelConfig(Strict):
     """Which detector, and on what it runs."""
 
-    path: Path | None = None  # None: the bundled one
+    path: Path | None = None  # or the name of a bundled or pulled model; None: the default one
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 

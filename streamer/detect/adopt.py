@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from streamer.artifacts import Artifact, Axis, InputSpec, LayoutName, Manifest, OutputSpec, Thresholds, write_artifact
 from streamer.detect.coco import COCO_80, COCO_91
@@ -73,6 +73,8 @@ class Wishes:
     channels: Literal["RGB", "BGR"] | None = None
     min_score: float | None = None
     track_score: float | None = None
+    sha256: str | None = None  # what the file must be
+    provenance: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def adopt(file: Path, layout: LayoutName, folder: Path, wishes: Wishes) -> Artifact:
@@ -84,6 +86,9 @@ def adopt(file: Path, layout: LayoutName, folder: Path, wishes: Wishes) -> Artif
         graph = file.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{file}: cannot be read: {error.strerror or error}") from error
+    found = hashlib.sha256(graph).hexdigest()
+    if wishes.sha256 and found != wishes.sha256:
+        raise ArtifactError(f"{file}: sha256 mismatch: expected {wishes.sha256}, the file has {found}.")
     opset = default_opset(graph, str(file))
     session = OnnxSession(graph, str(file), "cpu", threads=1)
     customs = _CUSTOMS[layout]
@@ -107,7 +112,7 @@ def adopt(file: Path, layout: LayoutName, folder: Path, wishes: Wishes) -> Artif
     try:
         manifest = Manifest(
             name=wishes.name or _name_from(file),
-            sha256=hashlib.sha256(graph).hexdigest(),
+            sha256=found,
             layout=layout,
             labels=labels,
             input=InputSpec.model_validate(
@@ -132,7 +137,7 @@ def adopt(file: Path, layout: LayoutName, folder: Path, wishes: Wishes) -> Artif
             precision="fp16" if halves else "fp32",
             opset=opset,
             licence=wishes.licence,
-            provenance={"adopted_from": file.name},
+            provenance={"adopted_from": file.name, **wishes.provenance},
         )
     except ValidationError as error:
         problems = "; ".join(
