@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamer.errors import ArtifactError
 
-BUNDLED = "drawn-street"
+BUNDLED = "lookout"
 MODELS_VARIABLE = "STREAMER_MODELS"
 
 

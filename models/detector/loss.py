@@ -20,7 +20,7 @@ from models.detector.network import BINS, Cells, cell_grid
 CELLS_PER_OBJECT = 9
 BOX_WEIGHT = 2.5
 DISTRIBUTION_WEIGHT = 0.5
-TEACHER_WEIGHT = 0.5
+TEACHER_WEIGHT = 0.75
 _NEAR_PX = 6.0
 """However small an object, the cells this close to its centre may answer for it."""
 

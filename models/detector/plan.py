@@ -24,13 +24,13 @@ class Plan:
     """
 
     seed: int = 20261121
-    steps: int = 9_000
+    steps: int = 7_000
     batch: int = 32
     warm_up: int = 300
     peak_rate: float = 2.5e-3
     weight_decay: float = 0.03
     average: float = 0.9985
-    taught_share: float = 0.5
+    taught_share: float = 0.75
     half_precision: bool = True
     stages: tuple[Stage, ...] = (
         Stage(0.0, (320, 224), 1.0),

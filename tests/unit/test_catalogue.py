@@ -106,7 +106,8 @@ def test_a_path_that_is_no_name_is_left_to_whoever_opens_it(tmp_path):
 def test_a_name_that_no_model_has_is_met_with_those_that_are_here(tmp_path):
     write_tiny(tmp_path / "tiny")
     (tmp_path / ".tiny-0123.part").write_text("")
-    with pytest.raises(ArtifactError, match=rf"^nothing: .* \(there are: {BUNDLED}, tiny\)\. `streamer models list`"):
+    there = rf"{BUNDLED}, {BUNDLED}-int8, tiny"
+    with pytest.raises(ArtifactError, match=rf"^nothing: .* \(there are: {there}\)\. `streamer models list`"):
         find_model(Path("nothing"), {"STREAMER_MODELS": str(tmp_path)})
 
 
