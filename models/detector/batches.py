@@ -54,15 +54,16 @@ class Batches(IterableDataset[tuple[Tensor, ...]]):
         worker = get_worker_info()
         mine, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         album = Album(self._album_folder)
-        maker = BatchMaker(album, Teacher(self._teacher_graph), self._plan)
+        teacher = Teacher(self._teacher_graph) if self._plan.taught_share else None
+        maker = BatchMaker(album, teacher, self._plan)
         for step in range(self._first_step + mine, self._plan.steps, workers):
             yield maker.batch(step)
 
 
 class BatchMaker:
-    """Makes the batch of any step."""
+    """Makes the batch of any step; without a teacher, nothing in it is taught."""
 
-    def __init__(self, album: Album, teacher: KnowsCells, plan: Plan) -> None:
+    def __init__(self, album: Album, teacher: KnowsCells | None, plan: Plan) -> None:
         self._album, self._teacher, self._plan = album, teacher, plan
         learned = ~album.held_out
         self.rows_of_sets = [np.flatnonzero(learned & (album.set_ids == n)) for n in range(len(PERMITTED))]
@@ -79,7 +80,7 @@ class BatchMaker:
         images = np.stack([wear(canvas.image, rng) for canvas in canvases])
         teacher = np.zeros((len(canvases), _cells(stage.canvas_wh), len(LABELS)), np.float32)
         taught = np.zeros(teacher.shape[:2], np.bool_)
-        if rng.random() < self._plan.taught_share:
+        if self._teacher and rng.random() < self._plan.taught_share:
             _, teacher = self._teacher.cells(images)
             taught = np.stack([_over_levels(canvas.taught) for canvas in canvases])
         unknown = np.stack([_over_levels(canvas.unknown) for canvas in canvases])

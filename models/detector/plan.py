@@ -24,7 +24,7 @@ class Plan:
     """
 
     seed: int = 20261121
-    steps: int = 7_000
+    steps: int = 6_700
     batch: int = 32
     warm_up: int = 300
     peak_rate: float = 2.5e-3

@@ -99,6 +99,7 @@ class Trainer:
 def train(trainer: Trainer, album: Album, album_folder: Path, teacher_graph: Path, work: Path, loaders: int) -> None:
     """From wherever the checkpoint left off to the end of the plan."""
     plan = trainer.plan
+    work.mkdir(parents=True, exist_ok=True)
     batches = Batches(album_folder, teacher_graph, plan, trainer.step)
     feed = DataLoader(batches, batch_size=None, num_workers=loaders, prefetch_factor=4 if loaders else None)
     began, spent_before_s = time.monotonic(), trainer.spent_s
@@ -123,7 +124,7 @@ def train(trainer: Trainer, album: Album, album_folder: Path, teacher_graph: Pat
             progress.update(task, completed=trainer.step, description=_described(recent))
             now = time.monotonic()
             trainer.spent_s = spent_before_s + now - began
-            if trainer.step % 50 == 0:
+            if trainer.step % 50 == 0 or trainer.step == plan.steps:
                 _log(work / LOG, {"step": trainer.step, "spent_s": round(trainer.spent_s), **recent})
             if now - saved_at > 120 or trainer.step == plan.steps:
                 trainer.save(work / CHECKPOINT)
