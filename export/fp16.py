@@ -10,13 +10,16 @@ of every float32 node through half precision on its way to the next one, which i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from export.anatomy import Anatomy, reads
+from export.calibration import Method, measure_ranges
 from export.prepare import prepared
 from export.traces import without_traces
 
@@ -118,6 +121,15 @@ def _rounded(constant: TensorProto, name: str) -> TensorProto:
     return numpy_helper.from_array(values.astype(np.float16), name)
 
 
-def headroom(ranges: Mapping[str, tuple[float, float]]) -> float:
-    """How many times larger the largest value in these ranges could be before half precision overflows."""
-    return LARGEST / max((abs(end) for ends in ranges.values() for end in ends), default=LARGEST)
+def headroom(graph: bytes, tensors: Iterable[NDArray[Any]]) -> float:
+    """How many times larger the halved values of a float32 graph could be before half precision overflows.
+
+    tensors: what the net is fed with, one run each. A processor that computes half precision in float32 would not
+    notice an overflow; a GPU would. The tail is not halved, so its values do not count.
+    """
+    model = prepared(graph)
+    tail = Anatomy(model).tail
+    early = [node for node in model.graph.node if node.name not in tail and node.op_type in _IN_HALF]
+    ranges = measure_ranges(model, sorted({node.op_type for node in early}), tensors, Method.MINMAX)
+    ends = [abs(end) for node in early for name in node.output if name in ranges for end in ranges[name]]
+    return LARGEST / max(ends, default=LARGEST)

@@ -19,11 +19,10 @@ import onnxruntime
 from pydantic import JsonValue
 from rich.console import Console
 
-from export.calibration import Canvas, Method, feeder, measure_ranges
+from export.calibration import Canvas, Method, feeder
 from export.fp16 import headroom, to_fp16
 from export.int8 import to_int8
 from export.parity import INT8, Limits, Meaning, Parity, ParityError, Task, Tensors, prove
-from export.prepare import prepared
 from export.speaker import Speaker
 from streamer.artifacts import Artifact, Manifest, load_artifact, write_artifact
 from streamer.detect import OnnxDetector
@@ -58,12 +57,11 @@ def convert_to_fp16(reference: Artifact, proof: Proof, out: Path) -> tuple[Artif
     except ValueError as error:
         raise ArtifactError(f"{reference.folder}: cannot be put into half precision: {error}") from error
     feed = feeder(reference.manifest.input)
-    tensors = [feed([picture]) for picture in proof.pictures]
-    room = headroom(measure_ranges(prepared(graph), ("Conv", "Gemm", "MatMul", "Add", "Mul"), tensors, Method.MINMAX))
+    room = headroom(graph, [feed([picture]) for picture in proof.pictures])
     if room < _LEAST_HEADROOM:
         raise ParityError(
-            f"feature maps come within a factor of {room:.2g} of where half precision overflows, "
-            f"at least {_LEAST_HEADROOM:g} needed"
+            f"{reference.folder} in fp16: feature maps come within a factor of {room:.2g} of where half precision "
+            f"overflows, at least {_LEAST_HEADROOM:g} needed; nothing was written"
         )
     return _write(reference, halved, "fp16", proof, out, {"headroom": round(room, 1)})
 
@@ -134,7 +132,10 @@ def _write(
     manifest = _described(reference, graph, precision)
     with tempfile.TemporaryDirectory() as scratch:
         draft = write_artifact(manifest, graph, Path(scratch) / manifest.name)
-        parity = prove(reference.folder, draft.folder, proof.pictures, proof.limits, proof.task)
+        try:
+            parity = prove(reference.folder, draft.folder, proof.pictures, proof.limits, proof.task)
+        except ParityError as error:
+            raise ParityError(f"{reference.folder} in {precision}: {error}; nothing was written") from error
         ms = run_cpu_ms([reference.folder, draft.folder])
     made_from: dict[str, JsonValue] = {
         "name": reference.manifest.name,

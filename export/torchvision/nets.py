@@ -102,14 +102,14 @@ def with_chance_weights(net: nn.Module, known: Known, canvas_wh: tuple[int, int]
         net(noise)
         for norm in norms:
             norm.eval()
-        scaling = [
-            net.get_submodule(path).register_forward_hook(_Spread(spread))
-            for paths, spread in ((known.class_layers, 3.0), (known.box_layers, 1.0))
+        last = [
+            _LastLayer(net.get_submodule(path), deviation)
+            for paths, deviation in ((known.class_layers, 3.0), (known.box_layers, 1.0))
             for path in paths
         ]
         net(noise[:1])
-        for hook in scaling:
-            hook.remove()
+        for layer in last:
+            layer.scale()
     return net
 
 
@@ -129,16 +129,22 @@ def _widen_tail(net: nn.Module, n_classes: int, canvas_wh: tuple[int, int]) -> N
     net.eval().requires_grad_(False)
 
 
-class _Spread:
-    """A forward hook that scales its layer's weights once, so that what it gives has a standard deviation."""
+class _LastLayer:
+    """A layer that is watched for one pass, then scaled so that what it gives has a standard deviation."""
 
-    def __init__(self, deviation: float) -> None:
-        self._deviation, self._done = deviation, False
+    def __init__(self, layer: nn.Module, deviation: float) -> None:
+        self._layer, self._wanted, self._largest = layer, deviation, 0.0
+        self._watching = layer.register_forward_hook(self._look)
 
-    def __call__(self, layer: nn.Module, _given: object, gave: torch.Tensor) -> None:
-        if not self._done and gave.numel() > 1:
-            layer.weight *= self._deviation / gave.std().clamp(min=1e-6)
-            self._done = True
+    def scale(self) -> None:
+        """End the watching. Where maps of several sizes pass through it, the liveliest one counts."""
+        self._watching.remove()
+        if self._largest > 0:
+            self._layer.weight *= self._wanted / self._largest
+
+    def _look(self, _layer: nn.Module, _given: object, gave: torch.Tensor) -> None:
+        if gave.numel() > 1:
+            self._largest = max(self._largest, float(gave.std()))
 
 
 def _some(keys: Sequence[str]) -> str:

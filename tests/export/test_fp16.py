@@ -102,6 +102,15 @@ def test_a_tensor_that_a_branch_reads_keeps_its_type():
         np.testing.assert_allclose(run(half, feed)["y"], run(graph, feed)["y"], rtol=0.01, atol=0.01)
 
 
-def test_headroom_tells_how_near_a_map_comes_to_overflow():
-    assert headroom({"a": (-1.0, 4.0), "b": (-32752.0, 3.0)}) == 2
-    assert headroom({}) == 1
+def test_headroom_tells_how_near_a_feature_map_comes_to_overflow_and_leaves_the_tail_out():
+    weights = {"w1": np.ones((8, 1, 2, 2), np.float32), "w2": np.full((4, 8, 1, 1), 1 / 1024, np.float32)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["map"]),
+        helper.make_node("Conv", ["map", "w2"], ["logits"]),
+        helper.make_node("Exp", ["logits"], ["y"]),
+    ]
+    ports = {"x": (TensorProto.FLOAT, ("batch", 1, 3, 3))}, {"y": (TensorProto.FLOAT, ("batch", 4, 2, 2))}
+    graph = model(nodes, weights, *ports).SerializeToString()
+    seen = [np.full((1, 1, 3, 3), value, np.float32) for value in (-5, 409.4)]
+    assert run(graph, {"x": seen[1]})["y"].max() > 300_000
+    assert headroom(graph, seen) == pytest.approx(65504 / 1637.6)
