@@ -28,6 +28,7 @@ from models.detector.loss import Loss, Targets, detection_loss
 from models.detector.network import DetectorNet
 from models.detector.plan import Plan, learning_rate
 from models.detector.progress_picture import draw_curves
+from models.detector.weights import load_weights
 from models.scores import score
 from streamer.detect import load_detector
 
@@ -39,10 +40,13 @@ _LOG_FIELDS = ("step", "spent_s", "score", "box", "distribution", "teacher")
 class Trainer:
     """The net, its slow average (which is what gets exported), the optimiser and how far they are."""
 
-    def __init__(self, plan: Plan, device: torch.device, compiled: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, device: torch.device, compiled: bool = False, beginning: DetectorNet | None = None
+    ) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.device, self.step, self.spent_s = plan, device, 0, 0.0
-        self.net = DetectorNet().to(device, memory_format=torch.channels_last).train()
+        self.began_with = "published weights" if beginning else "random"
+        self.net = (beginning or DetectorNet()).to(device, memory_format=torch.channels_last).train()
         self.averaged = copy.deepcopy(self.net).eval()
         decayed = [p for p in self.net.parameters() if p.ndim > 1]
         others = [p for p in self.net.parameters() if p.ndim <= 1]
@@ -76,6 +80,7 @@ class Trainer:
         """Everything that is needed to go on; written whole or not at all."""
         state = {
             "plan": asdict(self.plan),
+            "began_with": self.began_with,
             "step": self.step,
             "spent_s": self.spent_s,
             "net": self.net.state_dict(),
@@ -90,7 +95,7 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint."""
         state = torch.load(path, weights_only=True, map_location=self.device)
-        self.step, self.spent_s = state["step"], state["spent_s"]
+        self.step, self.spent_s, self.began_with = state["step"], state["spent_s"], state["began_with"]
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -166,6 +171,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/detector"), help="album, checkpoint, log, curves")
     parser.add_argument("--steps", type=int, default=Plan.steps, help="length of the plan (default %(default)s)")
     parser.add_argument("--batch", type=int, default=Plan.batch, help="canvases a step (default %(default)s)")
+    parser.add_argument("--start-from", type=Path, metavar="FILE", help="published weights (default: random)")
+    parser.add_argument("--rate", type=float, default=Plan.peak_rate, help="peak learning rate (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--loaders", type=int, default=2, help="loading processes (default %(default)s)")
     parser.add_argument("--compile", action="store_true", help="compile the net first: faster, needs a C++ compiler")
@@ -175,8 +182,12 @@ def main() -> None:
         if not needed.exists():
             parser.error(f"{needed} does not exist; --data and --teacher say where pictures and teacher are")
     album = make_album(args.data, teacher, args.work / "album")
-    plan = replace(Plan(), steps=args.steps, batch=args.batch)
-    trainer = Trainer(plan, torch.device(args.device), args.compile)
+    plan = replace(Plan(), steps=args.steps, batch=args.batch, peak_rate=args.rate)
+    try:
+        beginning = load_weights(args.start_from) if args.start_from else None
+    except (OSError, ValueError) as error:
+        parser.error(f"--start-from: {error}")
+    trainer = Trainer(plan, torch.device(args.device), args.compile, beginning)
     if (args.work / CHECKPOINT).exists():
         trainer.resume(args.work / CHECKPOINT)
         print(f"going on from step {trainer.step} of {plan.steps}")

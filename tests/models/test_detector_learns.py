@@ -17,6 +17,7 @@ with contextlib.suppress(ImportError):  # the marker says so
     from models.detector.network import LABELS, DetectorNet
     from models.detector.plan import Plan
     from models.detector.train import Trainer
+    from models.detector.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -127,3 +128,15 @@ def test_what_is_exported_is_what_was_trained() -> None:
     assert torch.allclose(cells.logits.sigmoid(), scores, atol=1e-6)
     assert embedding.shape == (2, 160)
     assert features.shape == (2, 64, CANVAS_WH[1] // 16, CANVAS_WH[0] // 16)
+
+
+def test_training_can_begin_with_published_weights(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    net = DetectorNet()
+    save_weights(net, tmp_path / "weights.pt")
+    pupil = Trainer(Plan(steps=2), torch.device("cpu"), beginning=load_weights(tmp_path / "weights.pt"))
+    for mine, theirs in zip(pupil.net.parameters(), net.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+    (tmp_path / "other.pt").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"other\.pt: holds no weights of this net"):
+        load_weights(tmp_path / "other.pt")
