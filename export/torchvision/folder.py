@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from export.onnx import OPSET, sha256
+from export.torchvision.drawings import pictures
 from export.torchvision.graph import INPUT, as_graph
 from export.torchvision.known import Known
 from export.torchvision.operators import import_torchvision, operators_are_torchvisions
-from export.torchvision.proof import pictures, prove
+from export.torchvision.proof import prove
 from export.torchvision.sources import Source
 from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
 from streamer.detect import OnnxDetector

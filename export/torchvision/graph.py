@@ -15,19 +15,21 @@ from collections import OrderedDict
 from types import MethodType
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
 from torch import nn
 
 from export.onnx import OPSET
+from export.torchvision.drawings import pictures
 from export.torchvision.operators import import_torchvision
 from export.traces import without_traces
 
 torchvision = import_torchvision()
 
 INPUT, OUTPUTS = "images", ("boxes", "labels", "scores")
-_FLOOR = "min_score"
+_FLOOR, _PROPOSAL_FLOOR = "min_score", "min_proposal_score"
 
 Objects = dict[str, torch.Tensor]
 
@@ -35,17 +37,23 @@ Objects = dict[str, torch.Tensor]
 class OnePicture(nn.Module):
     """The net as the service feeds it: uint8 (1, H, W, 3) RGB → boxes (N, 4), labels (N,), scores (N,).
 
-    Works on a copy of the net, in which three things are other than torchvision has them and say the same: nothing is
-    resized, SSD picks its candidates for all classes at once, and the lowest score is a tensor, so that it can be
-    found in the graph.
+    Works on a copy of the net, in which four things are other than torchvision has them: nothing is resized; SSD picks
+    its candidates for all classes at once; boxes are read from proposals in one way, however many there are; and the
+    lowest scores, of objects and of proposals, are tensors below 0, so that a trace has something to see, and that they
+    can be found in the graph and set there.
     """
 
-    def __init__(self, net: nn.Module, canvas_wh: tuple[int, int], min_score: float) -> None:
+    def __init__(self, net: nn.Module, canvas_wh: tuple[int, int]) -> None:
         super().__init__()
         net = copy.deepcopy(net)
+        # Two values: the exporter makes one tensor of equal ones.
         picks = picker(net)
-        del picks.score_thresh
-        picks.register_buffer("score_thresh", torch.tensor(min_score, dtype=torch.float32))
+        for part, lower_than_all in ((picks, -0.25), (getattr(net, "rpn", None), -0.5)):
+            if part is not None:
+                del part.score_thresh
+                part.register_buffer("score_thresh", torch.tensor(lower_than_all))
+        if picks is not net:
+            picks.box_coder.decode = MethodType(_decode, picks.box_coder)
         net.transform = _AsItIs(net.transform, canvas_wh)
         if isinstance(net, torchvision.models.detection.ssd.SSD):
             net.postprocess_detections = MethodType(_pick_from_all_classes, net)
@@ -65,18 +73,23 @@ def picker(net: nn.Module) -> nn.Module:
 
 def as_graph(net: nn.Module, canvas_wh: tuple[int, int], min_score: float) -> bytes:
     """The net as a self-contained ONNX graph for canvases of that size, without what scores min_score or less."""
-    example = torch.randint(0, 256, (1, canvas_wh[1], canvas_wh[0], 3), dtype=torch.uint8)
+    example = torch.from_numpy(pictures(canvas_wh, n=1)[0])[None]
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # That it is the older exporter, and that a trace keeps the canvas's size: both are meant.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            OnePicture(net, canvas_wh, min_score).eval(), (example,), buffer, dynamo=False, opset_version=OPSET,
+            OnePicture(net, canvas_wh).eval(), (example,), buffer, dynamo=False, opset_version=OPSET,
             input_names=[INPUT], output_names=list(OUTPUTS), dynamic_axes={name: {0: "objects"} for name in OUTPUTS},
         )  # fmt: skip
     model = without_traces(onnx.load_from_string(buffer.getvalue()))
-    [floor] = [tensor for tensor in model.graph.initializer if tensor.name.endswith("score_thresh")]
-    _rename(model, floor.name, _FLOOR)
+    floors = [tensor.name for tensor in model.graph.initializer if tensor.name.endswith("score_thresh")]
+    for name in floors:
+        of_proposals = name.endswith("rpn.score_thresh")
+        _rename(model, name, _PROPOSAL_FLOOR if of_proposals else _FLOOR)
+        if of_proposals:
+            _set(model, _PROPOSAL_FLOOR, net.rpn.score_thresh)
+    _set(model, _FLOOR, min_score)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -84,8 +97,7 @@ def as_graph(net: nn.Module, canvas_wh: tuple[int, int], min_score: float) -> by
 def with_min_score(graph: bytes, min_score: float) -> bytes:
     """The same graph with another lowest score."""
     model = onnx.load_from_string(graph)
-    [floor] = [tensor for tensor in model.graph.initializer if tensor.name == _FLOOR]
-    floor.CopyFrom(numpy_helper.from_array(torch.tensor(min_score, dtype=torch.float32).numpy(), _FLOOR))
+    _set(model, _FLOOR, min_score)
     return bytes(model.SerializeToString())
 
 
@@ -126,6 +138,22 @@ def _pick_from_all_classes(
     scores, boxes, labels = best[classes, places], boxes[rows[classes, places]], classes + 1
     keep = ops.batched_nms(boxes, scores, labels, net.nms_thresh)[: net.detections_per_img]
     return [OrderedDict(boxes=boxes[keep], labels=labels[keep], scores=scores[keep])]
+
+
+def _decode(coder: Any, codes: torch.Tensor, proposals: list[torch.Tensor]) -> torch.Tensor:
+    """BoxCoder.decode: float (N, 4 × classes), boxes float (N, 4) → float (N, classes, 4).
+
+    torchvision goes two ways, for some proposals and for none. A trace keeps one of them, and would fail on the first
+    picture that needs the other: a dark one, where the proposals of the 320 net score too little.
+    """
+    boxes: torch.Tensor = coder.decode_single(codes, torch.cat(proposals))
+    return boxes.reshape(-1, codes.shape[1] // 4, 4)
+
+
+def _set(model: onnx.ModelProto, name: str, value: float) -> None:
+    """Give an initial tensor of one number another value."""
+    [tensor] = [each for each in model.graph.initializer if each.name == name]
+    tensor.CopyFrom(numpy_helper.from_array(np.array(value, np.float32), name))
 
 
 def _rename(model: onnx.ModelProto, old: str, new: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from export.torchvision.drawings import pictures
 from export.torchvision.known import Known
 from export.torchvision.operators import import_torchvision
 from streamer.errors import ArtifactError
@@ -86,8 +87,8 @@ def with_weights(
 def with_chance_weights(net: nn.Module, known: Known, canvas_wh: tuple[int, int], seed: int = 0) -> nn.Module:
     """The same net with random weights that make it see things: for trying out what comes after the training.
 
-    Freshly built nets give every place the same score. Here the batch norms are fitted to two pictures of noise, and
-    the last layers are scaled until class scores and boxes differ from place to place.
+    Freshly built nets give every place the same score. Here the batch norms are fitted to two drawn pictures, and the
+    last layers are scaled until class scores and boxes differ from place to place.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -95,21 +96,24 @@ def with_chance_weights(net: nn.Module, known: Known, canvas_wh: tuple[int, int]
         for parameter in net.parameters():
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter)
-        noise = [torch.rand(3, canvas_wh[1], canvas_wh[0]) for _ in range(2)]
+        drawn = [torch.from_numpy(each).permute(2, 0, 1) / 255 for each in pictures(canvas_wh, n=2, seed=seed)]
         for norm in norms:
             norm.train()
             norm.momentum = 1.0
-        net(noise)
+        net(drawn)
         for norm in norms:
             norm.eval()
         last = [
             _LastLayer(net.get_submodule(path), deviation)
-            for paths, deviation in ((known.class_layers, 3.0), (known.box_layers, 1.0))
+            for paths, deviation in ((known.class_layers, 2.0), (known.box_layers, 1.0))
             for path in paths
         ]
-        net(noise[:1])
+        net(drawn[:1])
         for layer in last:
             layer.scale()
+        if isinstance(net, torchvision.models.detection.fcos.FCOS):
+            # Its boxes are distances to four edges, and those below 0 count as 0.
+            net.head.regression_head.bbox_reg.bias.fill_(2.0)
     return net
 
 

@@ -23,12 +23,14 @@ from streamer.types import Detections, Frame
 from tests.fakes import StillPicture
 
 try:
+    import onnx
     import torch
 
+    from export.torchvision.drawings import pictures
     from export.torchvision.graph import OUTPUTS, as_graph, with_min_score
     from export.torchvision.known import KNOWN
     from export.torchvision.nets import build, torchvision, with_chance_weights
-    from export.torchvision.proof import pictures, prove, torchvisions
+    from export.torchvision.proof import prove, torchvisions
     from export.torchvision.sources import of_published
     from export.torchvision.weights import Published, WeightsUnreachable, fetch, published_for
     from streamer.detect.session import OnnxSession
@@ -43,9 +45,17 @@ LABELS = ("", "person", "car", "dog")
 NO_NETWORK = "http://127.0.0.1:1"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """More of them only wait for each other on nets this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def net():
-    torch.set_num_threads(1)
     known = KNOWN[SSDLITE]
     return with_chance_weights(build(known, len(LABELS), known.canvas_wh), known, known.canvas_wh)
 
@@ -124,7 +134,6 @@ def test_a_picture_without_objects_gives_none(work):
 
 def test_a_two_stage_detector_keeps_the_aspect_and_takes_another_size(tmp_path, capsys):
     (tmp_path / "names.txt").write_text("person\ncar\n")
-    torch.set_num_threads(1)
     code, said = run(
         capsys, SMALL_RCNN, "--random", "--labels", tmp_path / "names.txt", "--size", "320x192", "--score", "0.3",
         "--out", tmp_path / "rcnn",
@@ -138,6 +147,14 @@ def test_a_two_stage_detector_keeps_the_aspect_and_takes_another_size(tmp_path, 
     assert len(found.scores) > 5
     assert found.scores.min() >= 0.3
     assert found.boxes_xyxy[:, 3].max() <= 180
+    # A picture in which not even the first stage sees anything.
+    model = onnx.load(tmp_path / "rcnn" / "model.onnx")
+    [floor] = [each for each in model.graph.initializer if each.name == "min_proposal_score"]
+    assert onnx.numpy_helper.to_array(floor) == np.float32(0.05)  # torchvision's own for this net
+    floor.CopyFrom(onnx.numpy_helper.from_array(np.array(1.1, np.float32), floor.name))
+    session = OnnxSession(model.SerializeToString(), "the graph", "cpu", threads=1)
+    none = session.run(OUTPUTS, {"images": np.zeros((1, 192, 320, 3), np.uint8)})
+    assert [each.shape for each in none] == [(0, 4), (0,), (0,)]
 
 
 def test_a_graph_of_other_weights_is_refused(net):
@@ -148,17 +165,27 @@ def test_a_graph_of_other_weights_is_refused(net):
         prove(net, graph, 0.1, pictures(known.canvas_wh, n=1), lambda said: None)
 
 
-def test_a_backbone_with_its_whole_tail_is_recognised(tmp_path, net, capsys):
-    # As torchvision builds ssdlite for training from a pretrained backbone; from_chance has the short one.
-    parts = torchvision.models.detection
+def test_a_net_that_has_learned_nothing_is_refused_because_it_proves_nothing(tmp_path, capsys):
+    torch.manual_seed(0)
+    known = KNOWN[SSDLITE]
+    torch.save(build(known, len(COCO_91), known.canvas_wh).state_dict(), tmp_path / "fresh.pth")
+    code, said = run(capsys, SSDLITE, "--checkpoint", tmp_path / "fresh.pth", "--out", tmp_path / "made")
+    assert code == 3
+    assert "there is nothing to compare" in said
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_backbone_with_its_whole_tail_is_recognised(tmp_path, capsys):
+    # As torchvision builds ssdlite for training from a pretrained backbone.
+    parts, known = torchvision.models.detection, KNOWN[SSDLITE]
+    net = build(known, 3, known.canvas_wh)
     norm = lambda n: torch.nn.BatchNorm2d(n, eps=0.001)  # noqa: E731
     whole = torchvision.models.mobilenet_v3_large(weights=None, norm_layer=norm, num_classes=3)
-    extractor = parts.ssdlite._mobilenet_extractor(whole, 6, norm)
-    channels = parts._utils.retrieve_out_channels(extractor, (320, 320))
-    head = parts.ssdlite.SSDLiteHead(channels, net.anchor_generator.num_anchors_per_location(), 3, norm)
-    state = {f"module.backbone.{key}": value for key, value in extractor.state_dict().items()}
-    state |= {f"module.head.{key}": value for key, value in head.state_dict().items()}
-    torch.save(state, tmp_path / "whole.pth")
+    net.backbone = parts.ssdlite._mobilenet_extractor(whole, 6, norm)
+    channels = parts._utils.retrieve_out_channels(net.backbone, known.canvas_wh)
+    net.head = parts.ssdlite.SSDLiteHead(channels, net.anchor_generator.num_anchors_per_location(), 3, norm)
+    state = with_chance_weights(net.eval().requires_grad_(False), known, known.canvas_wh).state_dict()
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "whole.pth")
     (tmp_path / "names.txt").write_text("\nperson\ncar\n")
     code, said = run(
         capsys, SSDLITE, "--checkpoint", tmp_path / "whole.pth", "--labels", tmp_path / "names.txt",
