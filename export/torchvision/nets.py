@@ -88,7 +88,8 @@ def with_chance_weights(net: nn.Module, known: Known, canvas_wh: tuple[int, int]
     """The same net with random weights that make it see things: for trying out what comes after the training.
 
     Freshly built nets give every place the same score. Here the batch norms are fitted to two drawn pictures, and the
-    last layers are scaled until class scores and boxes differ from place to place.
+    last layers are scaled until class scores and boxes differ from place to place. Not further: where hundreds score
+    1.0, which of them come out is a toss.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -104,8 +105,8 @@ def with_chance_weights(net: nn.Module, known: Known, canvas_wh: tuple[int, int]
         for norm in norms:
             norm.eval()
         last = [
-            _LastLayer(net.get_submodule(path), deviation)
-            for paths, deviation in ((known.class_layers, 2.0), (known.box_layers, 1.0))
+            _LastLayer(net.get_submodule(path), furthest)
+            for paths, furthest in ((known.class_layers, 6.0), (known.box_layers, 2.0))
             for path in paths
         ]
         net(drawn[:1])
@@ -134,21 +135,21 @@ def _widen_tail(net: nn.Module, n_classes: int, canvas_wh: tuple[int, int]) -> N
 
 
 class _LastLayer:
-    """A layer that is watched for one pass, then scaled so that what it gives has a standard deviation."""
+    """A layer that is watched for one pass, then scaled so that it goes so far from its bias, and no further."""
 
-    def __init__(self, layer: nn.Module, deviation: float) -> None:
-        self._layer, self._wanted, self._largest = layer, deviation, 0.0
+    def __init__(self, layer: nn.Module, furthest: float) -> None:
+        self._layer, self._wanted, self._seen = layer, furthest, 0.0
         self._watching = layer.register_forward_hook(self._look)
 
     def scale(self) -> None:
-        """End the watching. Where maps of several sizes pass through it, the liveliest one counts."""
+        """End the watching."""
         self._watching.remove()
-        if self._largest > 0:
-            self._layer.weight *= self._wanted / self._largest
+        if self._seen > 0:
+            self._layer.weight *= self._wanted / self._seen
 
-    def _look(self, _layer: nn.Module, _given: object, gave: torch.Tensor) -> None:
-        if gave.numel() > 1:
-            self._largest = max(self._largest, float(gave.std()))
+    def _look(self, layer: nn.Module, _given: object, gave: torch.Tensor) -> None:
+        bias = layer.bias if gave.ndim == 2 else layer.bias[:, None, None]
+        self._seen = max(self._seen, float((gave - bias).abs().max())) if gave.numel() else self._seen
 
 
 def _some(keys: Sequence[str]) -> str:
