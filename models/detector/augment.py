@@ -1,4 +1,4 @@
-"""From album pages to training canvases: mosaics, moves, pasted people, and what cheap cameras and thin links do.
+"""From album pages to training canvases: mosaics, moves, pasted people, double exposures, and what cheap cameras and thin links do.
 
 Mosaic after Bochkovskiy et al., YOLOv4, 2020; pasted objects after Ghiasi et al., Simple Copy-Paste, CVPR 2021, with
 feathered boxes in place of masks, which nobody has for these pictures.
@@ -209,6 +209,16 @@ def paste(canvas: Canvas, page: Page, rng: np.random.Generator) -> None:
         Known(
             box[None], known.class_ids[n : n + 1], one.astype(np.float32), ~one.astype(np.bool_), ~one.astype(np.bool_)
         ),
+    )
+
+
+def blend(a: Canvas, b: Canvas, share: float) -> Canvas:
+    """One canvas seen through the other (mixup, Zhang et al., ICLR 2018), a's share of it given; all objects count."""
+    return Canvas(
+        cv2.addWeighted(a.image, share, b.image, 1 - share, 0).astype(np.uint8, copy=False),
+        _joined(a.known, b.known),
+        a.unknown | b.unknown,
+        a.taught & b.taught,
     )
 
 

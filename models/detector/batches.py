@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from models.detector.album import Album, Page
-from models.detector.augment import Canvas, mosaic, paste, single, wear
+from models.detector.augment import Canvas, blend, mosaic, paste, single, wear
 from models.detector.loss import Targets
 from models.detector.network import LABELS
 from models.detector.permitted import PERMITTED
@@ -77,14 +77,18 @@ class BatchMaker:
         rng = np.random.default_rng([self._plan.seed, step])
         stage = stage_of(self._plan, step)
         canvases = [self._canvas(stage.canvas_wh, stage.wild, rng) for _ in range(self._plan.batch)]
+        for n in range(1, len(canvases)):
+            if rng.random() < 0.2 * stage.wild:
+                canvases[n] = blend(canvases[n], canvases[n - 1], float(rng.uniform(0.4, 0.8)))
         images = np.stack([wear(canvas.image, rng) for canvas in canvases])
         teacher = np.zeros((len(canvases), _cells(stage.canvas_wh), len(LABELS)), np.float32)
+        teacher_boxes = np.zeros((*teacher.shape[:2], 4), np.float32)
         taught = np.zeros(teacher.shape[:2], np.bool_)
         if self._teacher and rng.random() < self._plan.taught_share:
-            _, teacher = self._teacher.cells(images)
+            teacher_boxes, teacher = self._teacher.cells(images)
             taught = np.stack([_over_levels(canvas.taught) for canvas in canvases])
         unknown = np.stack([_over_levels(canvas.unknown) for canvas in canvases])
-        return _tensors(images, canvases, unknown, teacher, taught)
+        return _tensors(images, canvases, unknown, teacher, teacher_boxes, taught)
 
     def _canvas(self, canvas_wh: tuple[int, int], wild: float, rng: np.random.Generator) -> Canvas:
         if rng.random() < 0.5 * wild:
@@ -117,6 +121,7 @@ def _tensors(
     canvases: list[Canvas],
     unknown: NDArray[np.bool_],
     teacher: NDArray[np.float32],
+    teacher_boxes: NDArray[np.float32],
     taught: NDArray[np.bool_],
 ) -> tuple[Tensor, ...]:
     counts = [len(canvas.known.class_ids) for canvas in canvases]
@@ -131,6 +136,7 @@ def _tensors(
         np.concatenate([each.any_class for each in known]),
         unknown,
         teacher,
+        teacher_boxes,
         taught,
     )
     return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)

@@ -3,8 +3,8 @@
 Task-aligned assignment (Feng et al., TOOD, ICCV 2021): near an object's middle, the cells whose score and box already
 fit best answer for it. Scores learn how well the box fits (quality focal loss), sides learn generalised IoU
 (Rezatofighi et al., CVPR 2019) and a distribution over distances (distribution focal loss; both focal losses: Li et
-al., NeurIPS 2020). Where a teacher looked at the very same canvas, scores are drawn to its scores as well (Beyer et
-al., "A good teacher is patient and consistent", CVPR 2022).
+al., NeurIPS 2020). Where a teacher looked at the very same canvas, each cell is drawn to its score there as well, and to
+its box where it sees something (Beyer et al., "A good teacher is patient and consistent", CVPR 2022).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from models.detector.network import BINS, Cells, cell_grid
 CELLS_PER_OBJECT = 9
 BOX_WEIGHT = 2.5
 DISTRIBUTION_WEIGHT = 0.5
-TEACHER_WEIGHT = 0.75
+TEACHER_WEIGHT = 1.5
+TEACHER_BOX_WEIGHT = 1.0
+_TEACHER_SEES = 0.2
+"""From which score on a teacher's box is worth following."""
 _NEAR_PX = 6.0
 """However small an object, the cells this close to its centre may answer for it."""
 
@@ -33,7 +36,8 @@ class Targets:
     weights float32 (R,): below 1 for what a teacher was not sure of; ignored bool (R,): there may be one, so that cells
     on it are neither right nor wrong about its class; any_class bool (R,): nor about any other.
     unknown bool (B, N, K): cells on pictures where this class was not labelled.
-    teacher float32 (B, N, K): the teacher's scores for the same canvas; taught bool (B, N): where to heed them.
+    teacher float32 (B, N, K), teacher_boxes float32 (B, N, 4): the teacher's scores and boxes for the same canvas;
+    taught bool (B, N): where to heed them.
     """
 
     picture: Tensor
@@ -44,6 +48,7 @@ class Targets:
     any_class: Tensor
     unknown: Tensor
     teacher: Tensor
+    teacher_boxes: Tensor
     taught: Tensor
 
 
@@ -90,16 +95,24 @@ def detection_loss(cells: Cells, targets: Targets, canvas_wh: tuple[int, int]) -
     _, giou = generalised_iou(boxes[cell], truth)
     box_loss = ((1 - giou) * share).sum() / norm
     distribution_loss = (_distribution_focal(sides[cell], truth, grid[cell % len(grid)]) * share).sum() / norm
-    taught = targets.taught.flatten()
-    teacher = targets.teacher.flatten(0, 1)
-    teacher_loss = (_quality_focal(logits, scores, teacher) * taught[:, None]).sum()
-    teacher_norm = (teacher.amax(-1) * taught).sum().clamp(min=1.0)
     return Loss(
         score_loss,
         BOX_WEIGHT * box_loss,
         DISTRIBUTION_WEIGHT * distribution_loss,
-        TEACHER_WEIGHT * teacher_loss / teacher_norm,
+        _teacher_loss(boxes, logits, scores, targets),
     )
+
+
+def _teacher_loss(boxes: Tensor, logits: Tensor, scores: Tensor, targets: Targets) -> Tensor:
+    """How far each cell is from what the teacher says there, weighted: float ()."""
+    taught, teacher = targets.taught.flatten(), targets.teacher.flatten(0, 1)
+    seen = teacher.amax(-1) * taught
+    norm = seen.sum().clamp(min=1.0)
+    score_loss = (_quality_focal(logits, scores, teacher) * taught[:, None]).sum()
+    rows = (seen >= _TEACHER_SEES).nonzero()[:, 0]
+    _, giou = generalised_iou(boxes[rows], targets.teacher_boxes.flatten(0, 1)[rows])
+    box_loss = ((1 - giou) * seen[rows]).sum()
+    return (TEACHER_WEIGHT * score_loss + TEACHER_BOX_WEIGHT * box_loss) / norm
 
 
 def _quality_focal(logits: Tensor, scores: Tensor, wanted: Tensor) -> Tensor:

@@ -54,12 +54,13 @@ def coloured_boxes(pictures: int) -> tuple[torch.Tensor, Targets]:
         torch.zeros(len(rows), dtype=torch.bool),
         torch.zeros(pictures, CELLS, len(LABELS), dtype=torch.bool),
         torch.zeros(pictures, CELLS, len(LABELS)),
+        torch.zeros(pictures, CELLS, 4),
         torch.zeros(pictures, CELLS, dtype=torch.bool),
     )
 
 
 def trainer(steps: int, peak_rate: float = 2e-3) -> Trainer:
-    plan = Plan(steps=steps, warm_up=5, peak_rate=peak_rate, average=0.9, half_precision=False)
+    plan = Plan(20261121, steps=steps, warm_up=5, peak_rate=peak_rate, average=0.9, half_precision=False)
     return Trainer(plan, torch.device("cpu"))
 
 

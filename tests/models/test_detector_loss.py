@@ -39,6 +39,7 @@ def targets(*rows: tuple[int, tuple[float, ...], int], pictures: int = 1, **chan
         torch.zeros(r, dtype=torch.bool),
         torch.zeros(pictures, N, K, dtype=torch.bool),
         torch.zeros(pictures, N, K),
+        torch.zeros(pictures, N, 4),
         torch.zeros(pictures, N, dtype=torch.bool),
     )
     return replace(made, **changes)
@@ -137,6 +138,22 @@ def test_the_teacher_moves_scores_only_where_it_is_listened_to() -> None:
     gradient = score_gradient(targets((0, (40, 40, 60, 60), 2), unknown=unknown, teacher=teacher, taught=taught))[0]
     assert gradient[5, 0] < 0
     assert gradient[6, 0] == 0
+
+
+def test_the_teachers_boxes_are_followed_where_it_sees_something() -> None:
+    teacher, teacher_boxes = torch.zeros(1, N, K), torch.zeros(1, N, 4)
+    teacher[0, 5, 0], teacher[0, 6, 0], teacher[0, 7, 0] = 0.8, 0.05, 0.8
+    teacher_boxes[0, 5:8] = torch.tensor([30.0, 0.0, 60.0, 40.0])
+    taught = torch.zeros(1, N, dtype=torch.bool)
+    taught[0, 5:7] = True
+    cells = answers()
+    boxes = cells.boxes.clone().requires_grad_()
+    what = targets(teacher=teacher, teacher_boxes=teacher_boxes, taught=taught)
+    detection_loss(cells._replace(boxes=boxes), what, CANVAS_WH).total.backward()
+    assert boxes.grad is not None
+    moved = boxes.grad[0].abs().sum(-1)
+    assert moved[5] > 0  # seen; cell 6 is not, and of cell 7 it knows nothing
+    assert moved[torch.arange(N) != 5].sum() == 0
 
 
 def test_a_doubtful_label_weighs_less() -> None:

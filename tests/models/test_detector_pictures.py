@@ -14,7 +14,7 @@ with contextlib.suppress(ImportError):  # the marker says so
 
     from models.detector import album as albums
     from models.detector.album import Album, Known, Page, make_album, merge
-    from models.detector.augment import mosaic, paste, single, wear
+    from models.detector.augment import blend, mosaic, paste, single, wear
     from models.detector.batches import BatchMaker, as_batch
     from models.detector.drawings import drawn_shots
     from models.detector.network import LABELS, STRIDES_PX, cell_grid
@@ -190,6 +190,22 @@ def test_a_pasted_object_is_labelled_and_hides_nobody() -> None:
             assert shared <= 0.31 * smaller
 
 
+def test_a_double_exposure_shows_and_asks_for_both() -> None:
+    first, second = (
+        single(page_with(box), (256, 192), np.random.default_rng(2), calm=True)
+        for box in ((20, 20, 80, 100), (200, 60, 290, 160))
+    )
+    first.unknown[:, :, 1], second.taught[:] = True, False
+    both = blend(first, second, 0.6)
+    assert both.image.shape == first.image.shape
+    assert both.known.boxes.tolist() == [*first.known.boxes.tolist(), *second.known.boxes.tolist()]
+    for canvas in (first, second):
+        x0, y0, x1, y1 = np.round(canvas.known.boxes[0]).astype(int)
+        assert both.image[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].mean() > both.image[:4].mean() + 20
+    assert both.unknown[..., 1].all()
+    assert not both.taught.any()
+
+
 def test_wear_keeps_size_and_type_and_does_not_blind() -> None:
     image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     for seed in range(40):
@@ -251,10 +267,13 @@ def test_batches_have_the_size_of_their_stage_and_say_what_is_unknown(album: Alb
         n = len(cell_grid((w, h), torch.device("cpu")))
         assert batch.images.shape == (4, h, w, 3)
         assert batch.targets.unknown.shape == batch.targets.teacher.shape == (4, n, len(LABELS))
+        assert batch.targets.teacher_boxes.shape == (4, n, 4)
         unknown = batch.targets.unknown
         assert not unknown[..., [0, 2, 3, 4, 5]].any()
-        # Where the teacher is not listened to, the page is of the set in which every class is known.
-        assert not (unknown[..., 1] & ~batch.targets.taught).any()
+        assert unknown[..., 1].any()
+        if step == 5:  # before, pages shine through each other
+            # Where the teacher is not listened to, the page is of the set in which every class is known.
+            assert not (unknown[..., 1] & ~batch.targets.taught).any()
         assert batch.targets.picture.max() < 4
         assert len(batch.targets.picture) == len(batch.targets.boxes)
 
