@@ -3,8 +3,8 @@
 Task-aligned assignment (Feng et al., TOOD, ICCV 2021): near an object's middle, the cells whose score and box already
 fit best answer for it. Scores learn how well the box fits (quality focal loss), sides learn generalised IoU
 (Rezatofighi et al., CVPR 2019) and a distribution over distances (distribution focal loss; both focal losses: Li et
-al., NeurIPS 2020). Where a teacher looked at the very same canvas, each cell is drawn to its score there as well, and to
-its box where it sees something (Beyer et al., "A good teacher is patient and consistent", CVPR 2022).
+al., NeurIPS 2020). Where a teacher looked at the very same canvas, each cell is drawn to its score there as well, and
+to its box where it sees something (Beyer et al., "A good teacher is patient and consistent", CVPR 2022).
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ class Plan:
     """
 
     seed: int = 20261122
-    steps: int = 5_200
+    steps: int = 12_000
     batch: int = 32
     warm_up: int = 300
-    peak_rate: float = 2e-3
+    peak_rate: float = 2.5e-3
     weight_decay: float = 0.03
     average: float = 0.9985
     taught_share: float = 1.0
