@@ -1,4 +1,4 @@
-"""From album pages to training canvases: mosaics, moves, pasted people, double exposures, and what cameras and links do.
+"""From album pages to training canvases: mosaics, moves, pasted people, double exposures, what cameras and links do.
 
 Mosaic after Bochkovskiy et al., YOLOv4, 2020; pasted objects after Ghiasi et al., Simple Copy-Paste, CVPR 2021, with
 feathered boxes in place of masks, which nobody has for these pictures.
