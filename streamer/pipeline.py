@@ -1,54 +1,84 @@
 """Frame to alert, in one read. This is the specification of the service: `replay` runs it as it stands here.
 
-    frame ─▶ detector ─▶ detections ─▶ tracker ─▶ tracks ─▶ each rule ─▶ evidence ─▶ alert book ─▶ alert changes
+    frame ─▶ detector ─▶ detections ─▶ tracker ─▶ tracks ─▶ behaviour model ─▶ rules ─▶ evidence ─▶ book ─▶ changes
 
 The service runs the same objects with threads between them, and a test holds it to this file, alert for alert.
-A temporal model that looks at all tracks of a batch at once has its place between tracks and rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from streamer.stages import AlertBook, Detector, FrameSource, Rule, Sink, Tracker
-from streamer.types import AlertChange, Detections, Frame, FrameResult
+from streamer.stages import AlertBook, BehaviourModel, Detector, FrameSource, Rule, Sink, Tracker
+from streamer.types import AlertChange, Detections, Frame, FrameResult, Tracks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """A frame half-way: who is where. closed: alerts that ended because the frame begins a new session."""
+
+    frame: Frame
+    detections: Detections
+    tracks: Tracks
+    closed: tuple[AlertChange, ...]
 
 
 class CameraPipeline:
-    """Everything that remembers one camera. Give step() its frames in order, from one thread."""
+    """Everything that remembers one camera: follow() takes its frames in order, judge() each one next; one thread."""
 
     def __init__(self, tracker: Tracker, rules: Sequence[Rule], book: AlertBook) -> None:
         self._tracker, self._rules, self._book = tracker, tuple(rules), book
         self._session: str | None = None
 
-    def step(self, frame: Frame, detections: Detections) -> FrameResult:
-        """What this frame says about the camera: its tracks, and the alert changes that follow."""
-        changes: list[AlertChange] = []
-        if frame.session != self._session:
-            changes += self._begin_session(frame.session)
-        tracks = self._tracker.update(detections, frame.media_s)
+    def follow(self, frame: Frame, detections: Detections) -> Followed:
+        """Who is where in this frame, by the ids that they had before."""
+        closed = () if frame.session == self._session else self._begin_session(frame.session)
+        return Followed(frame, detections, self._tracker.update(detections, frame.media_s), closed)
+
+    def judge(self, followed: Followed) -> FrameResult:
+        """What the frame says about the camera: the alert changes that follow from its tracks."""
+        frame, tracks, changes = followed.frame, followed.tracks, [*followed.closed]
         for rule in self._rules:
             evidence = tuple(rule.judge(frame, tracks))
             changes += self._book.record(rule, evidence, frame)
-        return FrameResult(frame, detections, tracks, tuple(changes))
+        return FrameResult(frame, followed.detections, tracks, tuple(changes))
 
     def finish(self, why: str) -> list[AlertChange]:
         """Close what is open: no more frames will come."""
         return self._book.end_session(why)
 
-    def _begin_session(self, session: str) -> list[AlertChange]:
+    def _begin_session(self, session: str) -> tuple[AlertChange, ...]:
         # Track ids and media time start anew with a connection: nothing that was measured before it goes on.
         closed = self._book.end_session("the camera's session ended")
         self._tracker.reset()
         for rule in self._rules:
             rule.reset()
         self._session = session
-        return closed
+        return tuple(closed)
 
 
-def replay(source: FrameSource, detector: Detector, camera: CameraPipeline, sink: Sink) -> None:
+def analyse(
+    batch: Sequence[tuple[CameraPipeline, Frame, Detections]], behaviour: BehaviourModel | None
+) -> Iterator[FrameResult]:
+    """What each frame of a batch says, in its order; at most one frame of a camera."""
+    followed = [camera.follow(frame, detections) for camera, frame, detections in batch]
+    if behaviour:
+        scores = behaviour.score([(each.frame, each.detections, each.tracks) for each in followed])
+        followed = [
+            replace(each, tracks=replace(each.tracks, behaviour=score))
+            for each, score in zip(followed, scores, strict=True)
+        ]
+    for (camera, _, _), each in zip(batch, followed, strict=True):
+        yield camera.judge(each)
+
+
+def replay(
+    source: FrameSource, detector: Detector, camera: CameraPipeline, sink: Sink, behaviour: BehaviourModel | None = None
+) -> None:
     """Every frame of a recording through the pipeline into the sink. No threads, no clock: same input, same output."""
     for frame in source.frames():
         [detections] = detector.detect([frame])
-        sink.publish(camera.step(frame, detections))
+        for result in analyse([(camera, frame, detections)], behaviour):
+            sink.publish(result)
     sink.announce(camera.finish("the recording ended"))

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.board import Board, CameraStates, WatchedCamera
@@ -24,8 +24,8 @@ from streamer.coverage import Coverage
 from streamer.errors import SourceError
 from streamer.inbox import FrameInbox, InboxClosed
 from streamer.ledger import CameraStatus, Drop, FrameLedger
-from streamer.pipeline import CameraPipeline
-from streamer.stages import Detector, FrameSource, LinkWatch, Sink
+from streamer.pipeline import CameraPipeline, analyse
+from streamer.stages import BehaviourModel, Detector, FrameSource, LinkWatch, Sink
 from streamer.telemetry.http import Health
 from streamer.telemetry.metrics import Metrics
 from streamer.types import AlertChange, Detections, Frame, FrameResult
@@ -90,13 +90,14 @@ class Service:
         metrics: Metrics,
         clock: Clock,
         *,
+        behaviour: BehaviourModel | None = None,
         show_cameras: Callable[[CameraStates], None] = lambda _: None,
         others: Callable[[], Sequence[Worker]] = tuple,
         shutdown_s: float = 10.0,
     ) -> None:
         self._cameras = {unit.camera: unit for unit in cameras}
         self._inbox, self._detector, self._sink = inbox, detector, sink
-        self._metrics, self._clock = metrics, clock
+        self._behaviour, self._metrics, self._clock = behaviour, metrics, clock
         self._board = Board([unit.watched for unit in cameras], clock)
         self._states: CameraStates = self._board.states()
         self._show_cameras, self._others, self._shutdown_s = show_cameras, others, shutdown_s
@@ -189,22 +190,24 @@ class Service:
                     continue
                 results: list[FrameResult] = []
                 try:
-                    for frame, detections in item:
-                        results.append(self._step(frame, detections))
+                    results.extend(self._analysed(item))
                 finally:  # where one frame kills the stage, those before it are still delivered
                     self._results.put(tuple(results))
             for unit in self._cameras.values():
                 self._results.put(unit.pipeline.finish("the service stopped"))
                 self._results.put(unit.link.finish("the service stopped"))
 
-    def _step(self, frame: Frame, detections: Detections) -> FrameResult:
-        unit = self._cameras[frame.camera]
+    def _analysed(self, batch: list[tuple[Frame, Detections]]) -> Iterator[FrameResult]:
         started_s = time.perf_counter()
-        result = unit.pipeline.step(frame, detections)
-        self._metrics.stage("analyse", time.perf_counter() - started_s)
-        unit.ledger.analysed()
-        unit.coverage.analysed(frame.received_s)
-        return result
+        of_cameras = [(self._cameras[frame.camera].pipeline, frame, detections) for frame, detections in batch]
+        for result in analyse(of_cameras, self._behaviour):
+            # The first of a batch bears what was done for all of it.
+            self._metrics.stage("analyse", time.perf_counter() - started_s)
+            unit = self._cameras[result.frame.camera]
+            unit.ledger.analysed()
+            unit.coverage.analysed(result.frame.received_s)
+            yield result
+            started_s = time.perf_counter()
 
     def _publish(self) -> None:
         with self._results:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streamer.fit import InputFit
 from streamer.ledger import CameraState
-from streamer.types import AlertChange, Detections, Evidence, Frame, FrameResult, Tracks
+from streamer.types import AlertChange, BehaviourScores, Detections, Evidence, Frame, FrameResult, Tracks
 
 
 class FrameSource(Protocol):
@@ -63,6 +63,14 @@ class Tracker(Protocol):
 
     def reset(self) -> None:
         """Forget everything: a new session begins, ids start again from 1."""
+        ...
+
+
+class BehaviourModel(Protocol):
+    """Temporal models that look at all tracks of all cameras of a batch at once; shared by all cameras."""
+
+    def score(self, seen: Sequence[tuple[Frame, Detections, Tracks]]) -> list[BehaviourScores]:
+        """One for each frame, at most one frame of a camera; what it must remember it keeps per camera and session."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The nouns of the house: frozen values of named arrays. numpy and the standard library, nothing else.
+"""The nouns of the house: frozen values of named arrays. numpy and plain arithmetic, nothing else.
 
 Three clocks have three names. `media_s`: seconds on the stream's own timeline, rising within one session.
 `captured_at`: seconds since the Unix epoch when the camera saw it, estimated from media time (or sent by the camera).
@@ -8,11 +8,13 @@ Three clocks have three names. `media_s`: seconds on the stream's own timeline, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.fit import Fit
 
 Boxes = NDArray[np.float32]
 Severity = Literal["info", "warning", "critical"]
@@ -52,17 +54,47 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PictureFeatures:
+    """What a net saw besides objects, for models that look at behaviour.
+
+    embedding float32 (E,), of the whole picture; feature_map float32 (C, h, w), spread evenly over the canvas of fit.
+    """
+
+    embedding: NDArray[np.float32]
+    feature_map: NDArray[np.float32]
+    fit: Fit
+
+    def pool(self, boxes_xyxy: Boxes) -> NDArray[np.float32]:
+        """float32 (M, C): the mean of the map under each box (source pixels), at least of the cell at its middle."""
+        channels, rows, columns = self.feature_map.shape
+        if not len(boxes_xyxy):
+            return np.zeros((0, channels), np.float32)
+        sums = np.zeros((channels, rows + 1, columns + 1), np.float64)
+        np.cumsum(np.cumsum(self.feature_map, axis=1, dtype=np.float64), axis=2, out=sums[:, 1:, 1:])
+        per_px = np.array([columns, rows] * 2, np.float32) / np.array(self.fit.canvas_wh * 2, np.float32)
+        cells = self.fit.to_canvas(boxes_xyxy) * per_px
+        size = np.array([columns, rows])
+        middle = np.clip((cells[:, :2] + cells[:, 2:]) / 2, 0, size - 1).astype(int)
+        x0, y0 = np.minimum(np.clip(np.round(cells[:, :2]), 0, size).astype(int), middle).T
+        x1, y1 = np.maximum(np.clip(np.round(cells[:, 2:]), 0, size).astype(int), middle + 1).T
+        inside = sums[:, y1, x1] - sums[:, y0, x1] - sums[:, y1, x0] + sums[:, y0, x0]
+        means: NDArray[np.float32] = (inside / ((x1 - x0) * (y1 - y0))).T.astype(np.float32)
+        return means
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """N objects in one frame, one array per attribute.
 
     boxes_xyxy float32 (N, 4), source pixels; scores float32 (N,) in [0, 1]; class_ids int64 (N,), indices into labels.
-    Rows are ordered by falling score. Raises ValueError where lengths differ.
+    features: where the net gives them. Rows are ordered by falling score. Raises ValueError where lengths differ.
     """
 
     boxes_xyxy: Boxes
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     labels: tuple[str, ...]
+    features: PictureFeatures | None = None
 
     def __post_init__(self) -> None:
         n = len(self.scores)
@@ -77,12 +109,51 @@ class Detections:
 
     def keep(self, chosen: NDArray[Any]) -> Detections:
         """The rows chosen by a boolean mask or by indices."""
-        return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.class_ids[chosen], self.labels)
+        return replace(
+            self, boxes_xyxy=self.boxes_xyxy[chosen], scores=self.scores[chosen], class_ids=self.class_ids[chosen]
+        )
 
     @classmethod
     def none(cls, labels: tuple[str, ...]) -> Detections:
         """No objects."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneScores:
+    """How the whole picture behaves: probability of a fight, and how strange it is (see BehaviourScores.anomaly)."""
+
+    fight: float
+    anomaly: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BehaviourScores:
+    """What the temporal models say about the M tracks of one frame, by row.
+
+    probs float32 (M, K) over labels, NaN for a track that is too young to say; anomaly float32 (M,): 1 - the conformal
+    p-value of how little the track moves as is normal at this camera, NaN while that is being learned; attention
+    float32 (M, A): what the last A steps of step_s contributed, newest last; unusual: per track what is farthest from
+    normal, in words, the farthest first. limit: the anomaly from which on the camera's budget of false alerts allows
+    an alert, None while that is being learned. scene: None where no model looks at the whole picture.
+    """
+
+    labels: tuple[str, ...]
+    probs: NDArray[np.float32]
+    anomaly: NDArray[np.float32]
+    attention: NDArray[np.float32]
+    step_s: float
+    unusual: tuple[tuple[str, ...], ...]
+    limit: float | None = None
+    scene: SceneScores | None = None
+
+    def __post_init__(self) -> None:
+        m, k = len(self.anomaly), len(self.labels)
+        if self.probs.shape != (m, k) or len(self.attention) != m or len(self.unusual) != m:
+            raise ValueError(
+                f"behaviour of {m} tracks and {k} labels needs probs ({m}, {k}) and {m} rows of attention and words; "
+                f"got {self.probs.shape}, {len(self.attention)} and {len(self.unusual)}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +164,7 @@ class Tracks:
     velocity_xy float32 (M, 2), source pixels per second; age_s float32 (M,), since first seen; scores float32 (M,);
     class_ids int64 (M,); detection_rows int64 (M,), the row of Detections that each track took in this frame.
     ended: ids of tracks that were given up in this frame, for those who keep state per track.
+    behaviour: how they behave, where a temporal model looks at them.
     """
 
     ids: NDArray[np.int64]
@@ -104,6 +176,7 @@ class Tracks:
     detection_rows: NDArray[np.int64]
     labels: tuple[str, ...]
     ended: tuple[int, ...] = ()
+    behaviour: BehaviourScores | None = None
 
     def __post_init__(self) -> None:
         m = len(self.ids)
@@ -118,6 +191,8 @@ class Tracks:
         for name, (array, shape) in shapes.items():
             if array.shape != shape:
                 raise ValueError(f"{m} track ids need {name} {shape}; got {array.shape}")
+        if self.behaviour is not None and len(self.behaviour.anomaly) != m:
+            raise ValueError(f"{m} track ids need {m} rows of behaviour; got {len(self.behaviour.anomaly)}")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -149,6 +224,8 @@ class Evidence:
     momentary   true where it happened in this frame only (a crossing) and cannot go on
     box_xyxy    source pixels, where there is something to point at
     trail       where the subject was: rows of (media_s, x, y), x and y normalised, oldest first
+    details     further reasons, JSON-ready, e.g. probabilities over time
+    strip       small pictures of what led to it, oldest first: (media_s, uint8 (h, w, 3) RGB)
     """
 
     subject: str
@@ -161,6 +238,8 @@ class Evidence:
     place: str | None = None
     trail: tuple[tuple[float, float, float], ...] = ()
     momentary: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+    strip: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

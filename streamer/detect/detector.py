@@ -19,9 +19,12 @@ from streamer.detect.nms import nms
 from streamer.detect.session import Provider, as_float32, may_be, open_session, written
 from streamer.errors import ArtifactError, InferenceError
 from streamer.fit import Fit, InputFit
-from streamer.types import Detections, Frame
+from streamer.types import Detections, Frame, PictureFeatures
 
 Tensors = dict[str, NDArray[Any]]
+
+_FEATURES = ("frame_embedding", "feature_map")
+"""Outputs that any net may have: float (B, E) and (B, C, h, w), see types.PictureFeatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ class OnnxDetector:
         self._manifest, self._input = manifest, manifest.input
         self._layout = layout_of(manifest)
         self._session = open_session(artifact, provider, threads)
-        read = [o for o in manifest.outputs if o.as_role in self._layout.uses]
+        roles = {o.as_role for o in manifest.outputs}
+        self.gives_features = roles.issuperset(_FEATURES)
+        wanted = (*self._layout.uses, *(_FEATURES if self.gives_features else ()))
+        read = [o for o in manifest.outputs if o.as_role in wanted]
         self._output_names, self._output_roles = [o.name for o in read], [o.as_role for o in read]
         self._batch = InputBatch(manifest.input)
         self._timings = Timings()
@@ -104,7 +110,8 @@ class OnnxDetector:
                 for picture in range(n):
                     candidates, rejected = _finite(self._layout.decode(tensors, picture))
                     strange += rejected
-                    found.append(self._detections(candidates, fits[first + picture]))
+                    fit = fits[first + picture]
+                    found.append(replace(self._detections(candidates, fit), features=_features(tensors, picture, fit)))
             so_far = self._timings
             self._timings = replace(
                 so_far,
@@ -187,6 +194,12 @@ class OnnxDetector:
                 f"{self._where}: scores must lie in [0, 1]; a run gave {highest:.3g}. The graph seems to lack its "
                 f"sigmoid, or its layout is not '{self._manifest.layout}'"
             )
+
+
+def _features(tensors: Tensors, picture: int, fit: Fit) -> PictureFeatures | None:
+    if not tensors.keys() >= {*_FEATURES}:
+        return None
+    return PictureFeatures(tensors["frame_embedding"][picture], tensors["feature_map"][picture], fit)
 
 
 def _finite(candidates: Candidates) -> tuple[Candidates, int]:

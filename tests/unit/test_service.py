@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from streamer.alerts.book import CameraAlertBook
@@ -17,10 +18,11 @@ from streamer.pipeline import CameraPipeline, replay
 from streamer.rules.geometry import Zone
 from streamer.rules.loitering import LoiteringRule
 from streamer.service import CameraUnit, Service
+from streamer.stages import BehaviourModel
 from streamer.telemetry.metrics import Metrics
 from streamer.track import KalmanTracker
 from streamer.track.stitch import StitchingTracker
-from streamer.types import AlertChange, FrameResult
+from streamer.types import AlertChange, BehaviourScores, Detections, Frame, FrameResult, Tracks
 from tests.fakes import LABELS, MemorySink, SquareDetector, SquareWorld
 
 WHOLE = Zone("all", [(0, 0), (1, 0), (1, 1), (0, 1)])
@@ -56,20 +58,62 @@ def a_unit(camera: str, pipeline: CameraPipeline | None = None, **world: object)
 
 
 def a_service(
-    units: Sequence[CameraUnit], sink: MemorySink, detector: SquareDetector | None = None, shutdown_s: float = 5.0
+    units: Sequence[CameraUnit],
+    sink: MemorySink,
+    detector: SquareDetector | None = None,
+    shutdown_s: float = 5.0,
+    behaviour: BehaviourModel | None = None,
 ) -> Service:
     clock = SystemClock()
     demand_paced = frozenset(u.camera for u in units if u.source.demand_paced)
     inbox = FrameInbox({u.camera: u.ledger for u in units}, BatchPolicy(), clock, demand_paced=demand_paced)
     return Service(
-        units, inbox, detector or SquareDetector(), sink, Metrics(clock.monotonic), clock, shutdown_s=shutdown_s
+        units,
+        inbox,
+        detector or SquareDetector(),
+        sink,
+        Metrics(clock.monotonic),
+        clock,
+        behaviour=behaviour,
+        shutdown_s=shutdown_s,
     )
 
 
-def replayed(camera: str) -> MemorySink:
+class CountsFrames:
+    """A temporal model that says of every track how many frames of its camera it has been shown."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def score(self, seen: Sequence[tuple[Frame, Detections, Tracks]]) -> list[BehaviourScores]:
+        assert len({frame.camera for frame, _, _ in seen}) == len(seen)
+        return [self._one(frame.camera, len(tracks)) for frame, _, tracks in seen]
+
+    def _one(self, camera: str, m: int) -> BehaviourScores:
+        self._seen[camera] = n = self._seen.get(camera, 0) + 1
+        return BehaviourScores(
+            labels=("seen",),
+            probs=np.full((m, 1), n, np.float32),
+            anomaly=np.zeros(m, np.float32),
+            attention=np.zeros((m, 0), np.float32),
+            step_s=0.2,
+            unusual=((),) * m,
+        )
+
+
+def replayed(camera: str, behaviour: BehaviourModel | None = None) -> MemorySink:
     sink = MemorySink()
-    replay(SquareWorld(camera, FrameLedger(camera)), SquareDetector(), a_pipeline(camera), sink)
+    replay(SquareWorld(camera, FrameLedger(camera)), SquareDetector(), a_pipeline(camera), sink, behaviour)
     return sink
+
+
+def test_tracks_carry_what_a_temporal_model_says_with_and_without_threads():
+    alone, sink = replayed("a", CountsFrames()), MemorySink()
+    a_service([a_unit("a"), a_unit("b")], sink, behaviour=CountsFrames()).run()
+    for results in (alone.results, [result for result in sink.results if result.frame.camera == "a"]):
+        said = [result.tracks.behaviour.probs[:, 0].tolist() for result in results]
+        assert said == [[n + 1.0] * len(result.tracks) for n, result in enumerate(results)]
+        assert any(said)
 
 
 def test_frame_to_alert():

@@ -1,11 +1,12 @@
 """How the outputs of each family of detectors are read: one small adapter per layout, chosen by the manifest.
 
 Below, B pictures, N boxes, K labels, canvas W×H; boxes in canvas pixels unless said otherwise; every box gets its best
-class and competes with that one only. The `role` of an output in the manifest is the name used here.
+class and competes with that one only. The `role` of an output in the manifest is the name used here. Any
+layout may have further outputs; frame_embedding (B, E) and feature_map (B, C, h, w) are read for models of behaviour.
 
 streamer     boxes (B, N, 4), scores (B, N, K)
              Our own: xyxy, and scores already in [0, 1]. Input uint8 NHWC RGB, letterboxed in the centre on 114,
-             normalised inside the graph. Further outputs (embeddings) are allowed.
+             normalised inside the graph.
 yolox        predictions (B, N, 5+K)
              cx, cy, w, h raw (add the cell, times stride 8/16/32; exp for w and h), objectness, classes, both after
              their sigmoid; the score is their product. N counts the cells of stride 8, then 16, then 32.
