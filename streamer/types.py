@@ -134,8 +134,8 @@ class BehaviourScores:
     probs float32 (M, K) over labels, NaN for a track that is too young to say; anomaly float32 (M,): 1 - the conformal
     p-value of how little the track moves as is normal at this camera, NaN while that is being learned; attention
     float32 (M, A): what the last A steps of step_s contributed, newest last; unusual: per track what is farthest from
-    normal, in words, the farthest first. limit: the anomaly from which on the camera's budget of false alerts allows
-    an alert, None while that is being learned. scene: None where no model looks at the whole picture.
+    normal, in words, the farthest first. tracks_per_day: how many this camera sees at this hour's pace, None while that
+    is being learned. scene: None where no model looks at the whole picture.
     """
 
     labels: tuple[str, ...]
@@ -144,7 +144,7 @@ class BehaviourScores:
     attention: NDArray[np.float32]
     step_s: float
     unusual: tuple[tuple[str, ...], ...]
-    limit: float | None = None
+    tracks_per_day: float | None = None
     scene: SceneScores | None = None
 
     def __post_init__(self) -> None:
@@ -249,7 +249,7 @@ class AlertChange:
     id is computed from what it describes, so that the same recording gives the same ids; seq rises by one from 1.
     at, started_at: epoch seconds by the camera's clock; media_s: the same moment on the stream's own timeline.
     box is normalised xyxy in [0, 1]. reason holds text, measures, trail, rule settings, model and configuration hash.
-    snapshot is the path of a JPEG relative to the data folder.
+    snapshot is the path of a JPEG relative to the data folder; strip is drawn into it and goes no further.
     """
 
     id: str
@@ -270,6 +270,7 @@ class AlertChange:
     box: tuple[float, float, float, float] | None = None
     reason: Mapping[str, Any] = field(default_factory=dict)
     snapshot: str | None = None
+    strip: tuple[tuple[float, NDArray[np.uint8]], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

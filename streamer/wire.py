@@ -178,8 +178,9 @@ def _alert(message: Mapping[str, Any]) -> AlertChange:
 def frame_objects(detections: Detections, tracks: Tracks, least_score: float = 0.0) -> list[dict[str, Any]]:
     """One entry per detection, in the detector's order; track_id where a confirmed track took it in this frame.
 
-    Those below least_score are left out unless they are followed.
+    Those below least_score are left out unless they are followed. behaviour where a temporal model can say.
     """
+    behaviour_of_row = _behaviours(tracks)
     track_of_row = dict(zip(tracks.detection_rows.tolist(), tracks.ids.tolist(), strict=True))
     # through float64: a float32 rounded and then written has eight digits too many
     scores = np.round(detections.scores.astype(np.float64), _SCORE_DECIMALS).tolist()
@@ -187,9 +188,40 @@ def frame_objects(detections: Detections, tracks: Tracks, least_score: float = 0
     boxes = np.round(detections.boxes_xyxy[rows].astype(np.float64), _PX_DECIMALS).tolist()
     class_ids, labels = detections.class_ids.tolist(), detections.labels
     return [
-        {"box": box, "label": labels[class_ids[row]], "score": scores[row], "track_id": track_of_row.get(row)}
+        {
+            "box": box,
+            "label": labels[class_ids[row]],
+            "score": scores[row],
+            "track_id": track_of_row.get(row),
+            **behaviour_of_row.get(row, {}),
+        }
         for row, box in zip(rows, boxes, strict=True)
     ]
+
+
+def _behaviours(tracks: Tracks) -> dict[int, dict[str, Any]]:
+    """Detection row → its `behaviour`, for those of which the temporal model can say something already."""
+    said = tracks.behaviour
+    if said is None or not said.labels:
+        return {}
+    probs = np.round(said.probs.astype(np.float64), _SCORE_DECIMALS)
+    found = {}
+    for row, each, anomaly in zip(tracks.detection_rows.tolist(), probs, said.anomaly.tolist(), strict=True):
+        if np.isfinite(each).all():
+            label = said.labels[int(each.argmax())]
+            of_labels = dict(zip(said.labels, each.tolist(), strict=True))
+            found[row] = {"behaviour": {"label": label, "probs": of_labels, "anomaly": _score(anomaly)}}
+    return found
+
+
+def scene_of(tracks: Tracks) -> dict[str, Any]:
+    """`scene` of a frame message where a temporal model looks at whole pictures; anomaly null while it is learned."""
+    scene = tracks.behaviour.scene if tracks.behaviour else None
+    return {"scene": {"fight": _score(scene.fight), "anomaly": _score(scene.anomaly)}} if scene else {}
+
+
+def _score(value: float) -> float | None:
+    return _rounded(value, _SCORE_DECIMALS) if math.isfinite(value) else None
 
 
 def frame_body(
@@ -201,8 +233,12 @@ def frame_body(
     captured_at: float,
     source_wh: tuple[int, int],
     objects: Sequence[Mapping[str, Any]],
+    scene: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The frame message of a detections stream as JSON values; boxes are pixels of the source picture."""
+    """The frame message of a detections stream as JSON values; boxes are pixels of the source picture.
+
+    objects, scene: see frame_objects and scene_of.
+    """
     return {
         "schema": FRAME_SCHEMA,
         "camera": camera,
@@ -212,6 +248,7 @@ def frame_body(
         "captured_at": _rounded(captured_at, _S_DECIMALS),
         "size": [source_wh[0], source_wh[1]],
         "objects": list(objects),
+        **(scene or {}),
     }
 
 
@@ -247,6 +284,7 @@ def replay_frame_line(result: FrameResult) -> str:
             "index": frame.index,
             "media_s": _rounded(frame.media_s, _S_DECIMALS),
             "objects": frame_objects(result.detections, result.tracks),
+            **scene_of(result.tracks),
         }
     )
 

@@ -225,7 +225,7 @@ class CameraAlertBook:
             **self._what(page, spell, now),
         )
         if self._snapshot_path is not None and now.source_wh is not None:
-            change = replace(change, snapshot=self._snapshot_path(change))
+            change = replace(change, snapshot=self._snapshot_path(change), strip=evidence.strip)
         spell.last, spell.told_s = change, now.media_s
         return change
 

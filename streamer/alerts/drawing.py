@@ -57,6 +57,22 @@ def draw_alert(
     _caption(rgb, lines, scale, thick)
 
 
+def with_strip(rgb: NDArray[np.uint8], strip: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The picture with small ones in a row below it, oldest on the left; the picture itself where there are none."""
+    if not strip:
+        return rgb
+    width = rgb.shape[1]
+    slot_w, slot_h = width // len(strip), max(24, round(width / len(strip) * 0.75))
+    row = np.zeros((slot_h, width, 3), np.uint8)
+    for n, small in enumerate(strip):
+        scale = min((slot_w - 2) / small.shape[1], (slot_h - 2) / small.shape[0])
+        size = max(1, round(small.shape[1] * scale)), max(1, round(small.shape[0] * scale))
+        fitted = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        x, y = n * slot_w + (slot_w - size[0]) // 2, (slot_h - size[1]) // 2
+        row[y : y + size[1], x : x + size[0]] = fitted
+    return np.concatenate([rgb, row])
+
+
 def _tag(
     rgb: NDArray[np.uint8],
     label: str,

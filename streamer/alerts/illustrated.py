@@ -79,7 +79,9 @@ class Illustrated:
             self._without.discard(change.id)
         else:
             self._open.add(change.id)
-        return replace(change, snapshot=None) if missing else change
+        if missing or change.strip:
+            change = replace(change, snapshot=None if missing else change.snapshot, strip=())
+        return change
 
     def _prune(self) -> None:
         while True:

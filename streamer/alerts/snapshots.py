@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from streamer.alerts.drawing import Box, Points, draw_alert
+from streamer.alerts.drawing import Box, Points, draw_alert, with_strip
 from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkUnavailable
 from streamer.types import AlertChange, Picture
@@ -102,6 +102,7 @@ class SnapshotStore:
             outline=outline,
             closed_outline=closed_outline,
         )
+        rgb = with_strip(rgb, [image for _, image in change.strip])
         written, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         path = snapshot_path(change)
         if not written:

@@ -50,6 +50,7 @@ def reason_of(evidence: Evidence, *, settings: Mapping[str, Any], model_hash: st
             for name, (value, limit) in evidence.measures.items()
         },
         "trail": [[rounded(t), _share(x), _share(y)] for t, x, y in evidence.trail[-TRAIL_LENGTH:]],
+        **evidence.details,
         "rule": dict(settings),
         "model": model_hash,
         "config": config_hash,

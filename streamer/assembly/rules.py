@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from streamer.alerts.policy import AlertPolicy
 from streamer.config import CameraConfig
 from streamer.config.model import (
+    Anomaly,
+    Behaviour,
     Intrusion,
     LineCrossing,
     Loitering,
@@ -18,10 +20,14 @@ from streamer.config.model import (
     TrackRule,
     WrongDirection,
 )
+from streamer.rules.anomaly import AnomalyRule
+from streamer.rules.behaviour import Behaviour as Kind
+from streamer.rules.behaviour import BehaviourRule
 from streamer.rules.camera_blurred import BlurredRule
 from streamer.rules.camera_dark import DarkRule
 from streamer.rules.camera_frozen import FrozenRule
 from streamer.rules.camera_moved import MovedRule
+from streamer.rules.film_strip import FilmStrip
 from streamer.rules.geometry import Line, Zone
 from streamer.rules.glance import Glance
 from streamer.rules.intrusion import IntrusionRule
@@ -38,17 +44,22 @@ from streamer.stages import Rule
 
 TROUBLE_KINDS = ("camera.frozen", "camera.dark", "camera.blurred", "camera.moved")
 _LOOK_EVERY_S = 2.0  # nothing that is asked of a look is decided in less than several seconds
+_BEHAVIOURS: dict[str, Kind] = {
+    "behaviour.fallen": "fallen",
+    "behaviour.running": "running",
+    "behaviour.fighting": "fighting",
+}
 LINK_KINDS = ("camera.offline", "camera.clock_skew")
 
 
 def build_rules(camera: CameraConfig, timezone: ZoneInfo) -> list[Rule]:
-    """Every configured rule; they share one memory of where the tracks were."""
+    """Every configured rule; they share one memory of where the tracks were and of what the camera showed."""
     zones = {name: Zone(name, points) for name, points in camera.zones.items()}
     lines = {name: Line(name, points) for name, points in camera.lines.items()}
-    sightings = Sightings()
+    sightings, film = Sightings(), FilmStrip()
     rules: list[Rule] = []
     for settings in camera.rules:
-        rule = _rule(settings, zones, lines, sightings)
+        rule = _rule(settings, zones, lines, sightings, film)
         if settings.schedule:
             rule = ScheduledRule(rule, [_schedule(each, timezone) for each in settings.schedule])
         rules.append(rule)
@@ -95,7 +106,9 @@ def _policy(rule: RuleCommon) -> AlertPolicy:
     )
 
 
-def _rule(settings: TrackRule, zones: dict[str, Zone], lines: dict[str, Line], sightings: Sightings) -> Rule:
+def _rule(
+    settings: TrackRule, zones: dict[str, Zone], lines: dict[str, Line], sightings: Sightings, film: FilmStrip
+) -> Rule:
     name = settings.name
     labels = frozenset(settings.labels) if settings.labels else None
     who = Who(labels=labels, min_score=settings.min_score, anchor=settings.anchor, sightings=sightings)
@@ -135,6 +148,24 @@ def _rule(settings: TrackRule, zones: dict[str, Zone], lines: dict[str, Line], s
                 heading_deg=settings.heading_deg,
                 zone_length_m=settings.zone_length_m,
                 zone_width_m=settings.zone_width_m,
+                **who,
+            )
+        case Behaviour():
+            return BehaviourRule(
+                name=name,
+                behaviour=_BEHAVIOURS[settings.kind],
+                above=settings.above,
+                below=settings.below,
+                film=film,
+                zone=zones[settings.zone] if settings.zone else None,
+                **who,
+            )
+        case Anomaly():
+            return AnomalyRule(
+                name=name,
+                false_alerts_per_day=settings.false_alerts_per_day,
+                film=film,
+                zone=zones[settings.zone] if settings.zone else None,
                 **who,
             )
     raise AssertionError(f"rule kind without an object: {settings!r}")  # the union in config.model grew

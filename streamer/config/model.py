@@ -176,8 +176,35 @@ class Speeding(TrackRule):
     zone_width_m: Annotated[float, Field(gt=0)] | None = None
 
 
+class Behaviour(TrackRule):
+    """Somebody falls, runs or fights, as far as the temporal models can tell; in one zone or anywhere."""
+
+    kind: Literal["behaviour.fallen", "behaviour.running", "behaviour.fighting"]
+    zone: Identifier | None = None
+    above: Annotated[float, Field(gt=0, le=1)] = 0.6
+    below: Annotated[float, Field(gt=0, le=1)] = 0.4
+    open_after_s: Seconds = 0.4
+    labels: Annotated[list[str], Field(min_length=1)] | None = ["person"]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Behaviour:
+        if self.below > self.above:
+            raise ValueError(f"'below: {self.below:g}' must not be more than 'above: {self.above:g}'")
+        return self
+
+
+class Anomaly(TrackRule):
+    """Somebody moves as hardly anybody does at this camera; raises nothing before `streamer calibrate` has run."""
+
+    kind: Literal["behaviour.anomaly"]
+    zone: Identifier | None = None
+    false_alerts_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    open_after_s: Seconds = 0.4
+    labels: Annotated[list[str], Field(min_length=1)] | None = ["person"]
+
+
 RuleConfig = Annotated[
-    Intrusion | Loitering | LineCrossing | Occupancy | WrongDirection | Stopped | Speeding,
+    Intrusion | Loitering | LineCrossing | Occupancy | WrongDirection | Stopped | Speeding | Behaviour | Anomaly,
     Field(discriminator="kind"),
 ]
 
@@ -227,6 +254,13 @@ class ModelConfig(Strict):
     path: Path | None = None  # or the name of a bundled or pulled model; None: the default one
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+class BehaviourConfig(Strict):
+    """Which temporal models look at tracks and at whole pictures; null switches one off."""
+
+    track: Path | None = Path("gait")  # a folder, or the name of a bundled or pulled model
+    scene: Path | None = Path("brawl")
 
 
 class InferenceConfig(Strict):
@@ -281,6 +315,7 @@ class Config(Strict):
 
     cameras: Annotated[dict[Identifier, CameraConfig], Field(min_length=1)]
     model: ModelConfig = ModelConfig()
+    behaviour: BehaviourConfig = BehaviourConfig()
     inference: InferenceConfig = InferenceConfig()
     redis: RedisConfig | None = None
     webhooks: dict[Identifier, WebhookConfig] = {}

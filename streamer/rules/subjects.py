@@ -86,8 +86,10 @@ class Seen:
         """Who stands in the zone, chosen or not."""
         return zone.contains(self._standing.array)
 
-    def chosen_inside(self, zone: Zone) -> list[int]:
-        """The rows of those that the rule is about and that stand in the zone."""
+    def chosen_inside(self, zone: Zone | None) -> list[int]:
+        """The rows of those that the rule is about and that stand in the zone; without a zone, anywhere."""
+        if zone is None:
+            return [row for row, is_chosen in enumerate(self.chosen) if is_chosen]
         rows = zip(self.chosen, zone.contains(self._standing.array), strict=True)
         return [row for row, (is_chosen, is_inside) in enumerate(rows) if is_chosen and is_inside]
 
@@ -97,7 +99,13 @@ class Seen:
         return tracks.labels[int(tracks.class_ids[row])]
 
     def evidence(
-        self, row: int, text: str, place: str, measures: Mapping[str, tuple[float, float]], *, momentary: bool = False
+        self,
+        row: int,
+        text: str,
+        place: str | None,
+        measures: Mapping[str, tuple[float, float]],
+        *,
+        momentary: bool = False,
     ) -> Evidence:
         """Evidence against one track; `text` goes on after its label: 'entered yard'."""
         tracks, label, track = self._sighted.tracks, self.label(row), self._sighted.ids[row]

@@ -22,7 +22,7 @@ from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkUnavailable
 from streamer.sinks.backoff import Backoff
 from streamer.types import Detections, FrameResult, Tracks
-from streamer.wire import Keys, camera_body, dumps, frame_body, frame_fields, frame_objects
+from streamer.wire import Keys, camera_body, dumps, frame_body, frame_fields, frame_objects, scene_of
 from streamer.workers import Deadline, Worker
 
 _log = logging.getLogger("streamer.delivery")
@@ -243,6 +243,7 @@ def _fields(frame: SeenFrame) -> dict[Any, Any]:
                 captured_at=frame.captured_at,
                 source_wh=frame.source_wh,
                 objects=frame_objects(frame.detections, frame.tracks, least_score=LEAST_SCORE),
+                scene=scene_of(frame.tracks),
             )
         )
     )

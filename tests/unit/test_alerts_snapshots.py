@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.alerts.drawing import COLOURS, draw_alert
+from streamer.alerts.drawing import COLOURS, draw_alert, with_strip
 from streamer.alerts.snapshots import UNFINISHED, SnapshotStore, snapshot_path
 from streamer.errors import SinkUnavailable
 from streamer.types import AlertChange
@@ -193,3 +193,19 @@ def test_what_a_dead_writer_left_is_swept_away_later(tmp_path: Path) -> None:
 
 def test_pruning_an_empty_place_is_no_trouble(tmp_path: Path) -> None:
     assert SnapshotStore(tmp_path / "not there yet").prune().pictures == 0
+
+
+def test_a_strip_of_what_led_to_it_stands_below_the_picture() -> None:
+    rgb = np.full((90, 160, 3), 10, np.uint8)
+    strip = [np.full((40, 20, 3), 200, np.uint8), np.full((20, 60, 3), 120, np.uint8)]
+    both = with_strip(rgb, strip)
+    assert np.array_equal(both[:90], rgb)
+    assert both.shape[1:] == (160, 3)
+    left, right = both[90:, :80], both[90:, 80:]
+    assert set(np.unique(left)) == {0, 200}
+    assert set(np.unique(right)) == {0, 120}
+    # Shapes are kept: the first is twice as tall as wide, the second three times as wide as tall.
+    for part, tall_per_wide in ((left, 2.0), (right, 1 / 3)):
+        ys, xs = np.nonzero(part.max(2))
+        assert (np.ptp(ys) + 1) / (np.ptp(xs) + 1) == pytest.approx(tall_per_wide, rel=0.1)
+    assert with_strip(rgb, []) is rgb

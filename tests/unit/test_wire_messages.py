@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
-from streamer.types import AlertChange
+from streamer.types import AlertChange, BehaviourScores, Detections, SceneScores, Tracks
 from streamer.wire import (
     SCHEMA_NAMES,
     Keys,
@@ -27,6 +27,7 @@ from streamer.wire import (
     json_schema,
     replay_alert_line,
     replay_frame_line,
+    scene_of,
 )
 from tests.alert_lives import change, result
 
@@ -81,7 +82,7 @@ def test_the_order_of_keys_is_that_of_the_documentation_and_the_text_is_compact(
 
 
 def test_the_schema_names_every_attribute_of_an_alert() -> None:
-    attributes = set(AlertChange.__dataclass_fields__) - {"type"} | {"change", "schema"}
+    attributes = set(AlertChange.__dataclass_fields__) - {"type", "strip"} | {"change", "schema"}  # a strip is drawn
     assert attributes == set(json_schema("alert")["properties"])
 
 
@@ -181,3 +182,51 @@ def test_a_prefix_in_braces_keeps_all_keys_in_one_slot_of_a_cluster() -> None:
     names = (keys.alerts, keys.open_alerts, keys.outbox("x"), keys.recent, keys.recent_before)
     assert all(name.startswith("{streamer}:") for name in names)
     assert Keys().detections("gate") == "streamer:detections:gate"
+
+
+def test_behaviour_and_scene_are_told_where_a_model_can_say() -> None:
+    detections = Detections(
+        np.array([[0, 0, 10, 20], [30, 0, 40, 20], [50, 0, 60, 20]], np.float32),
+        np.array([0.9, 0.8, 0.7], np.float32),
+        np.zeros(3, np.int64),
+        ("person",),
+    )
+    floats = np.zeros(2, np.float32)
+    tracks = Tracks(
+        np.array([7, 8]),
+        detections.boxes_xyxy[:2],
+        np.zeros((2, 2), np.float32),
+        floats,
+        floats,
+        np.zeros(2, np.int64),
+        np.array([0, 1]),
+        ("person",),
+        behaviour=BehaviourScores(
+            labels=("walking", "fallen"),
+            probs=np.array([[0.25, 0.75], [np.nan, np.nan]], np.float32),
+            anomaly=np.array([np.nan, np.nan], np.float32),
+            attention=np.zeros((2, 4), np.float32),
+            step_s=0.2,
+            unusual=((), ()),
+            scene=SceneScores(0.125, 0.5),
+        ),
+    )
+    first, young, loose = frame_objects(detections, tracks)
+    assert first["behaviour"] == {"label": "fallen", "probs": {"walking": 0.25, "fallen": 0.75}, "anomaly": None}
+    assert "behaviour" not in young
+    assert "behaviour" not in loose
+    assert scene_of(tracks) == {"scene": {"fight": 0.125, "anomaly": 0.5}}
+    assert scene_of(Tracks.none(("person",))) == {}
+    body = frame_body(
+        camera="gate",
+        session="s",
+        index=0,
+        media_s=0.0,
+        captured_at=0.0,
+        source_wh=(64, 48),
+        objects=[first, young, loose],
+        scene=scene_of(tracks),
+    )
+    VALID["frame"].validate(body)
+    with pytest.raises(ValidationError):
+        VALID["frame"].validate({**body, "scene": {"fight": 2.0, "anomaly": None}})
