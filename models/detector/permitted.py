@@ -30,7 +30,8 @@ class PermittedSet:
     complete: classes labelled as good as everywhere, where a teacher's find without a label is only spared; partial:
     classes whose labels are right and have gaps, which the teacher fills; unknown: classes that neither can say. The
     teacher labels all others. asked: the teacher labels here at all; taught: it knows this kind of picture so well
-    that its scores are worth distilling. zoomed: it also looks at enlarged quarters.
+    that its scores are worth distilling. zoomed: it also looks at enlarged quarters. everyday: pictures of any kind, as
+    people take them: what false finds are best counted on.
     held_out: says of the n-th picture whether it is kept for choosing, never learned from.
     """
 
@@ -44,6 +45,7 @@ class PermittedSet:
     zoomed: bool = False
     asked: bool = True
     taught: bool = True
+    everyday: bool = False
     held_out: Callable[[int, Shot], bool] = field(default=lambda n, _: n % 12 == 5)
 
 
@@ -114,17 +116,18 @@ PERMITTED = (
                  asked=False, taught=False,
                  held_out=lambda _, shot: shot.name.startswith(("Split", "Meet_WalkTogether2", "Browse1_f000935"))),
     PermittedSet("coco train half", "CC-BY-4.0 (annotations), pictures by their owners", 0.12,
-                 _coco("detection/coco128x2", "train"), complete=_EVERY_CLASS, held_out=lambda n, _: n % 6 == 5),
+                 _coco("detection/coco128x2", "train"), complete=_EVERY_CLASS, everyday=True,
+                 held_out=lambda n, _: n % 6 == 5),
     PermittedSet("traffic", "CC-BY-4.0", 0.08, _coco("detection/traffic_atl"), complete=_VEHICLES,
                  partial=frozenset({"bicycle"})),
     PermittedSet("vehicles", "CC-BY-4.0 (Open Images)", 0.10, _coco("detection/vehicles_openimages"),
-                 partial=_VEHICLES | {"motorcycle"}),
+                 partial=_VEHICLES | {"motorcycle"}, everyday=True),
     PermittedSet("indonesia road", "CC-BY-4.0, as its uploader declared", 0.09, _coco("pictures/indonesia_road"),
                  partial=_EVERY_CLASS - {"bicycle"}),
     PermittedSet("robot cam", "CC-BY-4.0, as its uploader declared", 0.07, _coco("pictures/robot_cam"),
                  partial=frozenset({"person"})),
     PermittedSet("coco everyday", "CC-BY-4.0, as its uploader declared", 0.15, _coco("pictures/coco_everyday"),
-                 partial=frozenset({"person"})),
+                 partial=frozenset({"person"}), everyday=True),
     PermittedSet("india road", "CC-BY-4.0, as its uploader declared", 0.04, _coco("pictures/india_road"),
                  partial=frozenset({"car", "motorcycle", "bus"}), unknown=frozenset({"bicycle"})),
     PermittedSet("worksite", "CC-BY-4.0, as its uploader declared", 0.05, _bare("pictures/worksite")),

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ with contextlib.suppress(ImportError):  # the marker says so
     from models.detector.augment import blend, mosaic, paste, single, wear
     from models.detector.batches import BatchMaker, as_batch
     from models.detector.drawings import drawn_shots
+    from models.detector.held_out import held_out_views
     from models.detector.network import LABELS, STRIDES_PX, cell_grid
     from models.detector.permitted import PERMITTED, PermittedSet
     from models.detector.plan import Plan, Stage, learning_rate, stage_of
@@ -292,3 +294,28 @@ def test_stages_and_rates_follow_the_plan() -> None:
     assert max(rates) == pytest.approx(plan.peak_rate)
     assert rates.index(max(rates)) in range(98, 102)
     assert rates[-1] < 0.02 * plan.peak_rate
+
+
+def test_views_show_parts_of_kept_back_pages_and_what_reaches_into_them(
+    album: Album, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(held_out_views(album)) == 0
+    everyday = tuple(replace(each, everyday=True) for each in albums.PERMITTED)
+    monkeypatch.setattr("models.detector.held_out.PERMITTED", everyday)
+    views = list(held_out_views(album))
+    assert len(views) == len(held_out_views(album)) == 12
+    page = album.page(1)
+    h, w = page.image.shape[:2]
+    whole, mirrored, corner, *_ = views
+    assert np.array_equal(whole.image, page.image)
+    assert np.array_equal(mirrored.image, page.image[:, ::-1])
+    assert np.allclose(np.sort(w - whole.boxes[:, 0]), np.sort(mirrored.boxes[:, 2]))
+    # The first corner: three fifths of each side, enlarged to the page's size.
+    cut = cv2.resize(page.image[: round(0.6 * h), : round(0.6 * w)], (w, h), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(corner.image, cut)
+    inside = (whole.boxes[:, 0] < 0.6 * w - 1) & (whole.boxes[:, 1] < 0.6 * h - 1)
+    assert len(corner.boxes) == inside.sum()
+    for view in views:
+        assert view.ignored.all()
+        assert (view.boxes >= 0).all()
+        assert (view.boxes <= [w, h, w, h]).all()
