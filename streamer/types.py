@@ -135,7 +135,8 @@ class BehaviourScores:
     p-value of how little the track moves as is normal at this camera, NaN while that is being learned; attention
     float32 (M, A): what the last A steps of step_s contributed, newest last; unusual: per track what is farthest from
     normal, in words, the farthest first. tracks_per_day: how many this camera sees at this hour's pace, None while that
-    is being learned. scene: None where no model looks at the whole picture.
+    is being learned. scene: None where no model looks at the whole picture. drift: a sentence, once what moves here
+    is no longer what was calibrated.
     """
 
     labels: tuple[str, ...]
@@ -146,6 +147,7 @@ class BehaviourScores:
     unusual: tuple[tuple[str, ...], ...]
     tracks_per_day: float | None = None
     scene: SceneScores | None = None
+    drift: str | None = None
 
     def __post_init__(self) -> None:
         m, k = len(self.anomaly), len(self.labels)

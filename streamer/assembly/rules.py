@@ -27,6 +27,7 @@ from streamer.rules.camera_blurred import BlurredRule
 from streamer.rules.camera_dark import DarkRule
 from streamer.rules.camera_frozen import FrozenRule
 from streamer.rules.camera_moved import MovedRule
+from streamer.rules.drift import DriftRule
 from streamer.rules.film_strip import FilmStrip
 from streamer.rules.geometry import Line, Zone
 from streamer.rules.glance import Glance
@@ -42,7 +43,7 @@ from streamer.rules.subjects import Who
 from streamer.rules.wrong_direction import WrongDirectionRule
 from streamer.stages import Rule
 
-TROUBLE_KINDS = ("camera.frozen", "camera.dark", "camera.blurred", "camera.moved")
+TROUBLE_KINDS = ("camera.frozen", "camera.dark", "camera.blurred", "camera.moved", "behaviour.drift")
 _LOOK_EVERY_S = 2.0  # nothing that is asked of a look is decided in less than several seconds
 _BEHAVIOURS: dict[str, Kind] = {
     "behaviour.fallen": "fallen",
@@ -67,7 +68,7 @@ def build_rules(camera: CameraConfig, timezone: ZoneInfo) -> list[Rule]:
 
 
 def build_trouble_rules(camera: CameraConfig) -> list[Rule]:
-    """What is judged on the picture itself; they share one small look at it now and then."""
+    """What is judged on the picture itself, by one small look at it now and then; and what anomaly scores rest on."""
     trouble, glance = camera.trouble, Glance(every_s=_LOOK_EVERY_S)
     rules: list[Rule] = []
     if trouble.frozen_after_s is not None:
@@ -78,6 +79,8 @@ def build_trouble_rules(camera: CameraConfig) -> list[Rule]:
         rules.append(BlurredRule(blurred_after_s=trouble.blurred_after_s, glance=glance))
     if trouble.moved_after_s is not None:
         rules.append(MovedRule(moved_after_s=trouble.moved_after_s, glance=glance))
+    if any(isinstance(rule, Anomaly) for rule in camera.rules):
+        rules.append(DriftRule())
     return rules
 
 

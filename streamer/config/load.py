@@ -121,5 +121,6 @@ def _cross_problems(document: Document) -> Iterator[Problem]:
                     first = f"first on line {seen[name]}"
                     yield line, f"{dotted((*path, 'name'))}: '{name}' names two rules of this camera; {first}"
                 seen.setdefault(name, line)
-                if name.startswith("camera."):
-                    yield line, f"{dotted((*path, 'name'))}: names that begin with 'camera.' belong to camera trouble"
+                if name.startswith(("camera.", "behaviour.")):
+                    begin = name.partition(".")[0]
+                    yield line, f"{dotted((*path, 'name'))}: names that begin with '{begin}.' belong to the service"

@@ -42,6 +42,12 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "streamer_camera_frame_age_seconds": ("gauge", ("camera",), "Time since the camera's newest frame arrived."),
     "streamer_camera_sessions_total": ("counter", ("camera",), "Connections that delivered frames."),
     "streamer_camera_coverage_ratio": ("gauge", ("camera",), "Share of the last hour that was really analysed."),
+    "streamer_behaviour_calibrated": ("gauge", ("camera",), "1 where anomaly scores are calibrated, 0 while learning."),
+    "streamer_behaviour_drift_ratio": (
+        "gauge",
+        ("camera",),
+        "From 0 to 1, where it is told: how much speaks for a change since calibration.",
+    ),
     "streamer_alerts_total": ("counter", ("camera", "kind", "type"), "Alert changes raised."),
     "streamer_alerts_suppressed_total": ("counter", ("camera", "kind"), "Alerts held back by a rule's cooldown."),
     "streamer_inbox_waiting_frames": ("gauge", (), "Frames that wait for the model."),

@@ -9,10 +9,11 @@ import pytest
 
 from streamer.alerts.book import CameraAlertBook
 from streamer.alerts.policy import AlertPolicy
-from streamer.assembly.rules import build_rules
+from streamer.assembly.rules import build_rules, build_trouble_rules
 from streamer.config import Config
 from streamer.rules.anomaly import AnomalyRule
 from streamer.rules.behaviour import BehaviourRule
+from streamer.rules.drift import DriftRule
 from streamer.rules.film_strip import EVERY_S, PICTURES, FilmStrip
 from streamer.rules.geometry import Zone
 from streamer.stages import Rule
@@ -189,3 +190,18 @@ def test_thresholds_in_the_wrong_order_are_refused() -> None:
     rule = {"name": "fall", "kind": "behaviour.fallen", "above": 0.3, "below": 0.5}
     with pytest.raises(ValueError, match=r"'below: 0\.5' must not be more than 'above: 0\.3'"):
         Config.model_validate({"cameras": {"gate": {"url": "x.mp4", "rules": [rule]}}})
+
+
+def test_drift_is_an_alert_about_the_camera() -> None:
+    rule, moved = DriftRule(), "what moves here is no longer what was calibrated"
+    steady = behaving(HERE)
+    assert not rule.judge(frame_at(0.0), steady)
+    assert not rule.judge(frame_at(0.0), tracks_of(HERE))
+    drifted = replace(steady, behaviour=replace(steady.behaviour, drift=moved))
+    [told] = rule.judge(frame_at(0.2), drifted)
+    assert (told.subject, told.text) == ("camera", moved)
+    anomaly = {"name": "odd", "kind": "behaviour.anomaly"}
+    for rules, kinds in (([], []), ([anomaly], ["behaviour.drift"])):
+        config = Config.model_validate({"cameras": {"gate": {"url": "x.mp4", "rules": rules}}})
+        made = build_trouble_rules(config.cameras["gate"])
+        assert [each.kind for each in made if each.kind.startswith("behaviour.")] == kinds
