@@ -45,7 +45,6 @@ class Anatomy:
         self.tail = frozenset(node.name for node in graph.node if node.name not in leads_on and node.name not in among)
 
         learnt: set[str] = set()  # tensors that some layer had a part in
-        self.normalising: frozenset[str] = frozenset()
         early = set()
         for node in graph.node:
             if node.name in among or any(name in learnt for name in reads(node)):

@@ -26,6 +26,7 @@ from onnxruntime.quantization.calibrate import (
 )
 
 from streamer.artifacts import InputSpec
+from streamer.capture.convert import DecodedPicture
 from streamer.detect.canvas import InputBatch, letterbox
 from streamer.errors import ConfigError
 from streamer.fit import Fit, InputFit
@@ -126,7 +127,7 @@ class _One:
 
 def _files(source: Path) -> list[Path]:
     if not source.exists():
-        raise ConfigError([f"{source}: there is no such picture, video, or folder of them"])
+        raise ConfigError([f"{source}: there is no such picture, video, or folder of them; name one of your footage"])
     if source.is_file():
         return [source]
     known = PICTURE_SUFFIXES | VIDEO_SUFFIXES
@@ -145,7 +146,7 @@ def _spread(there: int, wanted: int) -> list[int]:
 def _picture(file: Path) -> Canvas:
     image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None
     if image is None:
-        raise ConfigError([f"{file}: is no picture that can be read"])
+        raise ConfigError([f"{file}: is no picture that can be read; take it out, or name others"])
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -164,7 +165,7 @@ def _frames(video: Path, wanted: int) -> Iterator[Canvas]:
                 container.seek(at_us)
                 for frame in container.decode(stream):
                     if frame.time is None or frame.time * av.time_base >= at_us:
-                        yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                        yield DecodedPicture(frame).rgb()
                         break
     except (av.error.FFmpegError, OSError) as error:
-        raise ConfigError([f"{video}: cannot be read as a video ({error})"]) from error
+        raise ConfigError([f"{video}: cannot be read as a video ({error.strerror or error})"]) from error

@@ -14,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.parity import Limits, Meaning, Parity, ParityError, Tensors
+from export.limits import Limits
+from export.parity import Meaning, Parity, ParityError, Tensors
 from export.traces import without_traces
 from streamer.detect.layouts import Candidates
 from streamer.detect.session import OnnxSession
-
-__all__ = ["OPSET", "ParityError", "check_parity", "sha256", "to_onnx"]
 
 OPSET = 18
 

@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.calibration import Canvas
-from export.limits import FP16, INT8, Limits
+from export.limits import Limits
 from export.speaker import Outputs, Speaker
+from models.average_precision import iou
 from streamer.artifacts import load_artifact
 from streamer.detect.layouts import Candidates
 from streamer.errors import ArtifactError
-
-__all__ = ["FP16", "INT8", "Limits", "Meaning", "Parity", "ParityError", "Task", "Tensors", "judge_task", "prove"]
 
 Task = Callable[[Path], Mapping[str, float]]
 """A model folder → AP50 per class; NaN where the set holds no such object."""
@@ -257,14 +255,6 @@ def judge_task(before: Mapping[str, float], after: Mapping[str, float], limits: 
         raise ParityError(f"AP50: drops by {mean:.4f} in the mean over classes, allowed {limits.ap50_drop:g}")
     if worst > limits.class_ap50_drop + _ROUNDING:
         raise ParityError(f"AP50 of '{label}': drops by {worst:.4f}, allowed {limits.class_ap50_drop:g}")
-
-
-def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Overlap of every box in a with every box in b: float32 (N, 4), (M, 4) xyxy → float32 (N, M); no area: 0."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
-    both = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - shared
-    return np.asarray(shared / np.maximum(both, 1e-9), np.float32)
 
 
 def _drop(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[float, float, str]:

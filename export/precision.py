@@ -17,23 +17,21 @@ from typing import Literal
 import numpy as np
 import onnxruntime
 from pydantic import JsonValue
-from rich.console import Console
 
 from export.calibration import Canvas, Method, feeder
 from export.fp16 import headroom, to_fp16
 from export.int8 import to_int8
-from export.parity import INT8, Limits, Meaning, Parity, ParityError, Task, Tensors, prove
+from export.limits import INT8, Limits
+from export.parity import Meaning, Parity, ParityError, Task, Tensors, prove
 from export.speaker import Speaker
 from streamer.artifacts import Artifact, Manifest, load_artifact, write_artifact
 from streamer.detect import OnnxDetector
 from streamer.detect.graph import default_opset
 from streamer.errors import ArtifactError
 
-_LEAST_TRUE_BOXES = 20
 _LEAST_HEADROOM = 4.0
 _TIMED_RUNS = 25
-_PROOF_PICTURES = 24
-_console = Console(stderr=True)
+_COMPARED_PICTURES = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +155,7 @@ def _write(
 
 def _fit(reference: Artifact, graph: bytes, pictures: Sequence[Canvas]) -> float:
     """How near a graph stays to the reference; higher is nearer."""
-    some = pictures[:: max(1, len(pictures) // _PROOF_PICTURES)]
+    some = pictures[:: max(1, len(pictures) // _COMPARED_PICTURES)]
     tensors, meaning = Tensors(INT8), Meaning(INT8)
     with tempfile.TemporaryDirectory() as scratch:
         draft = write_artifact(_described(reference, graph, "int8"), graph, Path(scratch) / "draft")

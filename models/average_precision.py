@@ -122,7 +122,7 @@ def _hits(overlap: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[
 
 
 def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Overlap of every box in a (N, 4) with every box in b (M, 4): float32 (N, M)."""
+    """Overlap of every box in a with every box in b: float32 (N, 4), (M, 4) xyxy → float32 (N, M); no area: 0."""
     shared = _shared(a, b)
     both = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - shared
     overlap: NDArray[np.float32] = (shared / np.maximum(both, 1e-9)).astype(np.float32)

@@ -36,9 +36,9 @@ def missing(part: str) -> str | None:
             if done.returncode == 0
             else "the GStreamer RTSP server is not installed (see .ci/run for its packages)"
         )
-    if part == "torch":
-        return None if importlib.util.find_spec("torch") else "torch is not installed (pip install 'streamer[train]')"
-    raise pytest.UsageError(f"needs('{part}'): no such part; there are 'shared', 'debian' and 'torch'")
+    if part in ("torch", "torchvision"):
+        return None if importlib.util.find_spec(part) else f"{part} is not installed (pip install 'streamer[train]')"
+    raise pytest.UsageError(f"needs('{part}'): no such part; there are 'shared', 'debian', 'torch' and 'torchvision'")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,10 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.parity import Limits, Meaning, Parity, ParityError, Tensors, iou
+from export.limits import Limits
+from export.parity import Meaning, Parity, ParityError, Tensors
 from export.torchvision.drawings import Picture
 from export.torchvision.graph import INPUT, OUTPUTS, picker, with_min_score
 from export.torchvision.operators import import_torchvision
+from models.average_precision import iou
 from streamer.detect.layouts import Candidates
 from streamer.detect.session import OnnxSession
 

@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from models.detector.album import Album, Page
 from models.detector.augment import Canvas, blend, mosaic, paste, single, wear
 from models.detector.loss import Targets
-from models.detector.network import LABELS
+from models.detector.network import LABELS, STRIDES_PX
 from models.detector.permitted import PERMITTED
 from models.detector.plan import Plan, stage_of
 from models.detector.teacher import Teacher
@@ -107,7 +107,7 @@ class BatchMaker:
 
 def _cells(canvas_wh: tuple[int, int]) -> int:
     w, h = canvas_wh
-    return sum((w // stride) * (h // stride) for stride in (8, 16, 32))
+    return sum((w // stride) * (h // stride) for stride in STRIDES_PX)
 
 
 def _over_levels(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:

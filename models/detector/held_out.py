@@ -17,6 +17,9 @@ from models.detector.network import LABELS
 from models.detector.permitted import PERMITTED
 from models.sets import Shot, Shots
 
+_VIEW_SIDE = 0.6
+"""Of a page's side; a view is enlarged to what the page was."""
+
 
 def held_out_shots(album: Album, limit: int | None = None) -> Shots:
     """The kept-back pages, at most limit of them, evenly chosen.
@@ -34,15 +37,11 @@ def held_out_shots(album: Album, limit: int | None = None) -> Shots:
     return Shots(len(rows), walk)
 
 
-VIEW_SIDE = 0.6
-"""Of a page's side; a view is enlarged to what the page was."""
-
-
 def held_out_views(album: Album) -> Shots:
     """Kept-back pages of everyday sets, whole and in five overlapping parts, each also mirrored."""
     everyday = np.array([each.everyday for each in PERMITTED])
     rows = np.flatnonzero(album.held_out & everyday[album.set_ids])
-    corners = [(0.0, 0.0, 1.0), *((x, y, VIEW_SIDE) for x, y in ((0, 0), (0.4, 0), (0, 0.4), (0.4, 0.4), (0.2, 0.2)))]
+    corners = [(0.0, 0.0, 1.0), *((x, y, _VIEW_SIDE) for x, y in ((0, 0), (0.4, 0), (0, 0.4), (0.4, 0.4), (0.2, 0.2)))]
 
     def walk() -> Iterator[Shot]:
         for n in rows:

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from export.parity import INT8
+from export.limits import INT8
 from export.precision import Proof, convert_to_int8
 from models.detector.album import Album
 from models.detector.artifact import DRAFT, MIN_SCORE, graph_of, parity_of, write_fp32
@@ -41,7 +41,7 @@ from models.scores import ClassScore, curves_of, score
 from streamer.artifacts import GRAPH_FILE, Artifact, load_artifact, write_artifact
 from streamer.detect import load_detector
 from streamer.detect.canvas import letterbox
-from streamer.errors import StreamerError
+from streamer.errors import ArtifactError, StreamerError
 from streamer.fit import InputFit
 
 FIGURES_FILE = "figures.json"
@@ -65,6 +65,9 @@ _WEAK = (
 
 def publish(work: Path, data: Path, out: Path, name: str, overwrite: bool) -> None:
     """Write OUT/NAME and OUT/NAME-int8. Raises ParityError, ArtifactError."""
+    targets = {"fp32": out / name, "int8": out / f"{name}-int8"}
+    if taken := [target for target in targets.values() if target.exists() and not overwrite]:
+        raise ArtifactError(f"{taken[0]}: exists already; --replace replaces it, --name and --out choose another")
     album = Album(work / "album")
     state = torch.load(work / CHECKPOINT, weights_only=True, map_location="cpu")
     net = DetectorNet()
@@ -80,11 +83,11 @@ def publish(work: Path, data: Path, out: Path, name: str, overwrite: bool) -> No
         int8 = _int8(fp32, album, unseen, scratch / f"{name}-int8")
         results = measure({each.manifest.precision: each for each in (fp32, int8)}, data, scratch)
         for each in (fp32, int8):
-            target = out / each.folder.name
+            target = targets[each.manifest.precision]
             if overwrite and target.exists():
                 shutil.rmtree(target)
             _finish(each, target, results, points)
-        save_weights(net, out / name / WEIGHTS_FILE)
+        save_weights(net, targets["fp32"] / WEIGHTS_FILE)
 
 
 def _chosen_points(net: DetectorNet, graph: bytes, album: Album, draft: Path) -> OperatingPoints:
@@ -212,8 +215,11 @@ def main() -> int:
     parser.add_argument("--replace", action="store_true", help="replace folders of that name")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    if not (args.work / CHECKPOINT).exists():
-        parser.error(f"{args.work / CHECKPOINT} does not exist: `python -m models.detector.train` makes it")
+    for needed in (args.work / CHECKPOINT, args.work / "album" / "album.npz"):
+        if not needed.exists():
+            parser.error(f"{needed} does not exist: `python -m models.detector.train` makes it")
+    if not args.data.is_dir():
+        parser.error(f"{args.data} is no folder; --data says where the evaluation sets are")
     try:
         publish(args.work, args.data, args.out, args.name, args.replace)
     except StreamerError as error:

@@ -178,9 +178,9 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the net first: faster, needs a C++ compiler")
     args = parser.parse_args()
     teacher = args.teacher or args.data / "models" / "yolox_nano" / "yolox_nano_dynbatch.onnx"
-    for needed in (args.data, teacher):
+    for needed in (args.data, teacher, *([args.start_from] if args.start_from else [])):
         if not needed.exists():
-            parser.error(f"{needed} does not exist; --data and --teacher say where pictures and teacher are")
+            parser.error(f"{needed} does not exist; --data, --teacher, --start-from: pictures, teacher, first weights")
     album = make_album(args.data, teacher, args.work / "album")
     plan = replace(Plan(), steps=args.steps, batch=args.batch, peak_rate=args.rate)
     try:

@@ -60,7 +60,9 @@ def _read(truth: Path) -> NDArray[np.float64]:
     try:
         lines = truth.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise ArtifactError(f"{truth}: cannot be read: {error.strerror or error}") from error
+        raise ArtifactError(
+            f"{truth}: cannot be read: {error.strerror or error}; expected lines of {_COLUMNS}"
+        ) from error
     except UnicodeDecodeError as error:
         raise ArtifactError(f"{truth}: no text; expected lines of {_COLUMNS}") from error
     rows = [row for number, line in enumerate(lines, 1) if (row := _row(line, f"{truth}, line {number}"))]

@@ -40,7 +40,7 @@ def _opened(video: Path) -> InputContainer:
     try:
         container = av.open(str(video))
     except (OSError, av.error.FFmpegError) as error:
-        raise ArtifactError(f"{video}: cannot be opened as a video: {error}") from error
+        raise ArtifactError(f"{video}: cannot be opened as a video: {error.strerror or error}") from error
     if not container.streams.video:
         container.close()
         raise ArtifactError(f"{video}: holds no video")
@@ -51,4 +51,6 @@ def _decoded(container: InputContainer, video: Path) -> Iterator[av.VideoFrame]:
     try:
         yield from container.decode(video=0)
     except av.error.FFmpegError as error:
-        raise ArtifactError(f"{video}: cannot be decoded to its end, so pictures cannot be counted: {error}") from error
+        raise ArtifactError(
+            f"{video}: cannot be decoded to its end, so pictures cannot be counted: {error.strerror or error}"
+        ) from error

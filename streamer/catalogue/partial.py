@@ -50,14 +50,14 @@ class Partial:
                 self._size += written
                 rest = rest[written:]
         except OSError as error:
-            raise PlaceUnusable(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise _unwritable(self.path, error) from error
 
     def start_over(self) -> None:
         """Forget every byte."""
         try:
             os.ftruncate(self._file, 0)
         except OSError as error:
-            raise PlaceUnusable(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise _unwritable(self.path, error) from error
         self._size = 0
 
     def mark_from(self, address: str) -> str | None:
@@ -74,7 +74,7 @@ class Partial:
         try:
             self._source_path.write_text(json.dumps({"address": address, "mark": mark}), encoding="utf-8")
         except OSError as error:
-            raise PlaceUnusable(f"{self._source_path}: cannot be written: {error.strerror or error}") from error
+            raise _unwritable(self._source_path, error) from error
 
     def sha256(self) -> str:
         """Hex SHA-256 of all bytes so far, read back from the disk."""
@@ -85,6 +85,13 @@ class Partial:
         self.path.unlink(missing_ok=True)
         self._source_path.unlink(missing_ok=True)
         self._size = 0
+
+
+def _unwritable(path: Path, error: OSError) -> PlaceUnusable:
+    return PlaceUnusable(
+        f"{path}: cannot be written: {error.strerror or error}; what came so far is kept: make room and pull again, or "
+        "choose another folder with --to"
+    )
 
 
 def _locked(path: Path) -> int:

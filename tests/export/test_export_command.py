@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.needs("torch")
+pytestmark = pytest.mark.needs("torch", "torchvision")
 
 
 def export(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

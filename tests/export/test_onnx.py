@@ -13,7 +13,8 @@ from streamer.zoo import zoo_folder
 try:
     import torch
 
-    from export.onnx import ParityError, check_parity, to_onnx
+    from export.onnx import check_parity, to_onnx
+    from export.parity import ParityError
     from models.detector.artifact import DRAFT, LIMITS, write_fp32
     from models.detector.network import CANVAS_WH, LABELS, OUTPUTS, DetectorNet
 except ImportError:  # the marker says so

@@ -18,7 +18,7 @@ try:
 except ImportError:  # the marker says so
     pass
 
-pytestmark = pytest.mark.needs("torch")
+pytestmark = pytest.mark.needs("torch", "torchvision")
 
 
 def boxes_of(chance: np.random.Generator, n: int) -> np.ndarray:

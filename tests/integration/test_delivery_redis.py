@@ -275,6 +275,7 @@ def test_cameras_are_shown_and_taken_out_and_shown_again_after_an_empty_restart(
         return client(server).hkeys("streamer:cameras") == ["gate"]
 
     eventually(shown_again)
+    assert "yard" not in client(server).hgetall("streamer:cameras")
 
 
 def test_a_queue_that_is_full_lets_the_oldest_go() -> None:

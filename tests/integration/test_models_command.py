@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 
 from streamer.artifacts import MANIFEST_FILE, load_artifact
-from streamer.cli import main
 from streamer.detect import load_detector
 from streamer.detect.coco import COCO_80, COCO_91
+from tests.models_command import run
 from tests.onnx_models import graph_of, streamer_graph, write_tiny
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    code = main(["models", *map(str, arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 def write_yolov8(path, k=2, n=189, size=("height", "width"), batch="batch"):

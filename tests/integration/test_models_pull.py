@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from streamer.artifacts import load_artifact
 from streamer.catalogue import Address, DownloadFailed, Patience, PlaceUnusable, entry_named
-from streamer.cli import main
 from streamer.commands.models.fetching import pull_from_address, pull_from_file
 from streamer.commands.models.pulling import PullBar
 from streamer.errors import ArtifactError
@@ -34,6 +33,7 @@ from tests.model_server import (
     serving,
     status,
 )
+from tests.models_command import run
 from tests.onnx_models import graph_of
 
 
@@ -274,12 +274,6 @@ def test_a_copy_from_elsewhere_is_proved_like_a_download(tmp_path):
     with pytest.raises(ArtifactError, match=r"is a folder; name the copy of tiny\.onnx itself"):
         pull_from_file(entry_of(), tmp_path / "again", tmp_path)
     assert not (tmp_path / "again").exists()
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    code = main(["models", *map(str, arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 @pytest.fixture

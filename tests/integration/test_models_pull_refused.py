@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import resource
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from streamer.artifacts import load_artifact
 from streamer.catalogue import Address, DownloadFailed, PlaceUnusable
-from streamer.commands.models.fetching import already_here
+from streamer.commands.models.fetching import already_here, pull_from_file
 from streamer.errors import ArtifactError, ConfigError
 from tests.model_server import (
     GRAPH,
@@ -160,6 +161,15 @@ def test_too_little_room_is_said_before_the_download(tmp_path, server):
         pull(tmp_path, server.url, entry_of(size_bytes=10**18))
     assert server.asked == []
     assert names(tmp_path) == []
+
+
+def test_too_little_room_for_a_copy_is_said_before_it_is_read(tmp_path):
+    copy, room = tmp_path / "copy.onnx", shutil.disk_usage(tmp_path).free
+    with copy.open("wb") as sparse:
+        sparse.truncate(room + 2**30)  # takes no room itself
+    with pytest.raises(PlaceUnusable, match=r"'tiny' needs .* are free; make room, or choose another place with --to"):
+        pull_from_file(entry_of(size_bytes=room + 2**30), tmp_path / "models", copy)
+    assert names(tmp_path) == ["copy.onnx"]
 
 
 def test_a_disk_that_fills_up_keeps_what_came(tmp_path, server):

@@ -38,7 +38,7 @@ try:
 except ImportError:  # the marker says so
     pass
 
-pytestmark = pytest.mark.needs("torch")
+pytestmark = pytest.mark.needs("torch", "torchvision")
 
 SSDLITE, SMALL_RCNN = "ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"
 LABELS = ("", "person", "car", "dog")

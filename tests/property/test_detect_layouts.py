@@ -46,7 +46,7 @@ def xyxy(cx, cy, w, h):
     return [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]
 
 
-def agree(candidates, expected: list[tuple[list[float], float, int]], floor: float) -> None:
+def assert_agrees(candidates, expected: list[tuple[list[float], float, int]], floor: float) -> None:
     """The same boxes, in any order; those within rounding of the floor may be in or out."""
     sure = [e for e in expected if e[1] > floor * 1.0001 + 1e-6]
     perhaps = [e for e in expected if e[1] >= floor * 0.9999 - 1e-6]
@@ -77,7 +77,7 @@ def test_streamer(seed, floor):
         for n in range(30):
             k, score = best_named(scores[picture, n])
             expected.append((boxes[picture, n].tolist(), score, k))
-        agree(layout.decode({"boxes": boxes, "scores": scores}, picture), expected, floor)
+        assert_agrees(layout.decode({"boxes": boxes, "scores": scores}, picture), expected, floor)
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -104,7 +104,7 @@ def test_yolox(seed, floor):
                     )
                     expected.append((box, score, k))
                     i += 1
-        agree(layout.decode({"predictions": raw}, picture), expected, floor)
+        assert_agrees(layout.decode({"predictions": raw}, picture), expected, floor)
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -126,7 +126,7 @@ def test_fastestdet(seed, floor):
                 cx, cy = (x + math.tanh(v[1])) / gw * W, (y + math.tanh(v[2])) / gh * H
                 w, h = W / (1 + math.exp(-v[3])), H / (1 + math.exp(-v[4]))
                 expected.append((xyxy(cx, cy, w, h), score, k))
-        agree(layout.decode({"predictions": raw}, picture), expected, floor)
+        assert_agrees(layout.decode({"predictions": raw}, picture), expected, floor)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -144,7 +144,7 @@ def test_yolov8(seed, floor, transposed):
             v = raw[picture, :, n].astype(float)
             k, score = best_named(v[4:])
             expected.append((xyxy(*v[:4]), score, k))
-        agree(layout.decode({"predictions": given_}, picture), expected, floor)
+        assert_agrees(layout.decode({"predictions": given_}, picture), expected, floor)
 
 
 @pytest.mark.parametrize("softmax", [False, True])
@@ -168,7 +168,7 @@ def test_detr(seed, floor, softmax):
             k, score = best_named(scores)
             cx, cy, w, h = boxes[picture, n].astype(float)
             expected.append((xyxy(cx * W, cy * H, w * W, h * H), score, k))
-        agree(layout.decode({"boxes": boxes, "logits": logits}, picture), expected, floor)
+        assert_agrees(layout.decode({"boxes": boxes, "logits": logits}, picture), expected, floor)
 
 
 @pytest.mark.parametrize("batch_axis", [False, True])
@@ -193,4 +193,4 @@ def test_torchvision(seed, floor, batch_axis):
     if batch_axis:
         outputs = {role: value[None] for role, value in outputs.items()}
     expected = [(boxes[i].tolist(), float(scores[i]), int(labels[i])) for i in range(n) if LABELS[labels[i]]]
-    agree(layout.decode(outputs, 0), expected, floor)
+    assert_agrees(layout.decode(outputs, 0), expected, floor)

@@ -255,7 +255,7 @@ def test_numbers_that_json_does_not_know_never_reach_it() -> None:
     book = CameraAlertBook("gate", {"r": AlertPolicy()}, model_hash="m", config_hash="c")
     evidence = Evidence(subject="a", text="t", measures={"m": (float("inf"), float("nan"))}, score=float("nan"))
     [opened] = book.record_at("r", "k", [evidence], Moment("s", EPOCH, 0.0))
-    json.dumps(asdict(opened), allow_nan=False)
+    assert json.loads(json.dumps(asdict(opened), allow_nan=False))["id"] == opened.id
 
 
 def test_what_was_open_when_the_service_died_can_be_closed_from_its_last_change() -> None:

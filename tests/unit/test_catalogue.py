@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamer.catalogue import entry_named, read_catalogue
-from streamer.cli import main
 from streamer.errors import ArtifactError, ConfigError
 from streamer.zoo import BUNDLED, bundled_model, find_model, pulled_folder
+from tests.models_command import run
 from tests.onnx_models import write_tiny
 
 # Licences under which weights may be used in a product without giving anything of it away.
@@ -109,12 +109,6 @@ def test_a_name_that_no_model_has_is_met_with_those_that_are_here(tmp_path):
     there = rf"{BUNDLED}, {BUNDLED}-int8, tiny"
     with pytest.raises(ArtifactError, match=rf"^nothing: .* \(there are: {there}\)\. `streamer models list`"):
         find_model(Path("nothing"), {"STREAMER_MODELS": str(tmp_path)})
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    code = main(["models", *map(str, arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 @pytest.fixture

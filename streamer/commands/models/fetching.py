@@ -16,6 +16,8 @@ from streamer.detect.adopt import Wishes, adopt
 from streamer.detect.coco import COCO_80
 from streamer.errors import ArtifactError
 
+_WAY_OUT = "Remove it first, or pull into another place with --to."
+
 
 def already_here(entry: Entry, to: Path) -> Artifact | None:
     """The whole and right model under that name, None where there is nothing.
@@ -26,16 +28,15 @@ def already_here(entry: Entry, to: Path) -> Artifact | None:
     if not os.path.lexists(folder):
         return None
     kept = f"{folder}: exists already and is not overwritten"
-    way_out = "Remove it first, or pull into another place with --to."
     try:
         artifact = load_artifact(folder)
     except ArtifactError as error:
         why = f"it is no model that can be used (`streamer models verify {folder}` says why)"
-        raise ArtifactError(f"{kept}: {why}. {way_out}") from error
+        raise ArtifactError(f"{kept}: {why}. {_WAY_OUT}") from error
     if artifact.manifest.sha256 != entry.sha256:
         raise ArtifactError(
             f"{kept}: it holds another model than the catalogue's '{entry.name}': sha256 {artifact.manifest.sha256}, "
-            f"expected {entry.sha256}. {way_out}"
+            f"expected {entry.sha256}. {_WAY_OUT}"
         )
     return artifact
 
@@ -52,7 +53,7 @@ def pull_from_address(
     """
     with Partial(to / f".{entry.name}-{entry.sha256[:12]}.part") as partial:
         _refuse_if_there(to / entry.name)  # another pull may have finished while this one came to the lock
-        _refuse_if_full(entry, to, partial.size)
+        _refuse_if_full(entry, to, 2 * entry.size_bytes - partial.size)  # the folder gets a copy of its own
         Download(address, partial, entry.size_bytes, watcher, patience).run()
         found = partial.sha256()
         if found != entry.sha256:
@@ -68,7 +69,9 @@ def pull_from_file(entry: Entry, to: Path, file: Path) -> Artifact:
     try:
         size = file.stat().st_size
     except OSError as error:
-        raise ArtifactError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise ArtifactError(
+            f"{file}: cannot be read: {error.strerror or error}; name a copy of {entry.file_name}, or an address"
+        ) from error
     if file.is_dir():
         raise ArtifactError(f"{file}: is a folder; name the copy of {entry.file_name} itself")
     if size != entry.size_bytes:
@@ -76,6 +79,7 @@ def pull_from_file(entry: Entry, to: Path, file: Path) -> Artifact:
             f"{file}: is not the file of '{entry.name}': it has {size} bytes, expected {entry.size_bytes}. "
             f"`streamer models adopt {file} --layout {entry.layout} --out DIR` takes any file of the family."
         )
+    _refuse_if_full(entry, to, entry.size_bytes)
     found = sha256_of(file)
     if found != entry.sha256:
         raise ArtifactError(_mismatch(entry, str(file), found) + " Nothing was written.")
@@ -104,12 +108,12 @@ def _adopt(entry: Entry, file: Path, to: Path, origin: str) -> Artifact:
 
 def _refuse_if_there(folder: Path) -> None:
     if os.path.lexists(folder):
-        raise ArtifactError(f"{folder}: exists already and is not overwritten")
+        raise ArtifactError(f"{folder}: exists already and is not overwritten. {_WAY_OUT}")
 
 
-def _refuse_if_full(entry: Entry, to: Path, so_far: int) -> None:
-    """The rest of the file, and the folder's own copy of it, must fit beside each other."""
-    needed, free = 2 * entry.size_bytes - so_far, shutil.disk_usage(to).free
+def _refuse_if_full(entry: Entry, to: Path, needed: int) -> None:
+    """So many bytes must be free where `to` is, or will be."""
+    free = shutil.disk_usage(next(place for place in (to, *to.parents) if os.path.exists(place))).free
     if free < needed:
         raise PlaceUnusable(
             f"{to}: '{entry.name}' needs {decimal(needed)} there while it is pulled, and {decimal(free)} are free; "
