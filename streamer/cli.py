@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(redact(problem), file=sys.stderr)
         count = len(error.problems)
-        print(f"streamer: {count} problem{'s' if count != 1 else ''} in the configuration", file=sys.stderr)
+        print(f"streamer: {count} problem{'s' if count != 1 else ''} in configuration or arguments", file=sys.stderr)
         return error.exit_code
     except StreamerError as error:
         print(redact(f"streamer: {error}"), file=sys.stderr)
