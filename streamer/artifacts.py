@@ -57,11 +57,13 @@ Score = Annotated[float, Field(ge=0, le=1)]
 Triple = tuple[float, float, float]
 
 
-class _Part(BaseModel):
+class ManifestPart(BaseModel):
+    """Unknown keys are refused, values are not guessed, and nothing changes after loading."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class InputSpec(_Part):
+class InputSpec(ManifestPart):
     """The tensor that pictures go into, and how (see the module's docstring)."""
 
     name: str
@@ -110,7 +112,7 @@ class InputSpec(_Part):
         return ("batch" if self.batch == "any" else 1, *self.picture_shape)
 
 
-class OutputSpec(_Part):
+class OutputSpec(ManifestPart):
     """One tensor that the graph gives."""
 
     name: str
@@ -124,7 +126,7 @@ class OutputSpec(_Part):
         return self.role or self.name
 
 
-class Thresholds(_Part):
+class Thresholds(ManifestPart):
     """Scores and overlaps that belong to this net."""
 
     min_score: Score
@@ -146,7 +148,7 @@ class Thresholds(_Part):
         return self.track_score_by_label.get(label, self.track_score)
 
 
-class Manifest(_Part):
+class Manifest(ManifestPart):
     """What a model folder promises; see the module's docstring for every key."""
 
     schema_version: Literal[1] = 1
@@ -207,7 +209,7 @@ class Artifact:
             graph = self.graph_path.read_bytes()
         except OSError as error:
             raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
-        _compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
+        compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
         return graph
 
 
@@ -231,7 +233,7 @@ def load_artifact(folder: Path) -> Artifact:
             "`streamer models adopt FILE.onnx --layout … --out DIR` writes a complete one."
         )
     manifest = read_manifest(folder / MANIFEST_FILE)
-    _compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
+    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
     return Artifact(folder, manifest)
 
 
@@ -242,7 +244,7 @@ def read_manifest(path: Path) -> Manifest:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        problems = [_problem(dict(each)) for each in error.errors(include_url=False)]
+        problems = [problem_of(dict(each)) for each in error.errors(include_url=False)]
         raise ArtifactError(f"{path}: not a manifest that this version can use:\n  " + "\n  ".join(problems)) from error
 
 
@@ -254,7 +256,7 @@ def write_artifact(
     prove is called with the complete folder before it gets its name: what it raises leaves nothing behind.
     Raises ArtifactError where the folder exists already: a model that someone runs is never replaced under them.
     """
-    _compare_hash(folder / GRAPH_FILE, manifest.sha256, hashlib.sha256(graph).hexdigest())
+    compare_hash(folder / GRAPH_FILE, manifest.sha256, hashlib.sha256(graph).hexdigest())
     if folder.exists():
         raise ArtifactError(f"{folder}: exists already and is not overwritten; name another folder or remove it first")
     try:
@@ -285,7 +287,8 @@ def sha256_of(path: Path) -> str:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _compare_hash(path: Path, expected: str, found: str) -> None:
+def compare_hash(path: Path, expected: str, found: str) -> None:
+    """Raises ArtifactError where they differ."""
     if found != expected:
         raise ArtifactError(
             f"{path}: sha256 mismatch: the manifest expects {expected}, the file has {found}. "
@@ -293,7 +296,7 @@ def _compare_hash(path: Path, expected: str, found: str) -> None:
         )
 
 
-def _problem(error: dict[str, object]) -> str:
+def problem_of(error: dict[str, object]) -> str:
     """One line for one wrong key: where, what is expected, what was found."""
     loc = error["loc"]
     assert isinstance(loc, tuple)

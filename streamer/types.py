@@ -134,8 +134,8 @@ class BehaviourScores:
     probs float32 (M, K) over labels, NaN for a track that is too young to say; anomaly float32 (M,): 1 - the conformal
     p-value of how little the track moves as is normal at this camera, NaN while that is being learned; attention
     float32 (M, A): what the last A steps of step_s contributed, newest last; unusual: per track what is farthest from
-    normal, in words, the farthest first. tracks_per_day: how many this camera sees at this hour's pace, None while that
-    is being learned. scene: None where no model looks at the whole picture. drift: a sentence, once what moves here
+    normal, in words, the farthest first. tracks_per_day: how many this camera sees, on average, None while that is
+    being learned. scene: None where no model looks at the whole picture. drift: a sentence, once what moves here
     is no longer what was calibrated.
     """
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from streamer.alerts.book import CameraAlertBook, closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
+from streamer.assembly.behaviour import check_behaviour, open_behaviour
 from streamer.assembly.camera import build_book, build_pipeline, build_source
 from streamer.assembly.labels import check_labels
 from streamer.assembly.link import LinkAlerts
 from streamer.assembly.model import open_detector
-from streamer.assembly.readings import delivery_rows, suppressed_rows
+from streamer.assembly.readings import behaviour_rows, delivery_rows, suppressed_rows
 from streamer.assembly.rules import LINK_KINDS, link_policies, policies
 from streamer.clock import Clock
 from streamer.config import CameraConfig, Config
@@ -33,7 +34,7 @@ from streamer.sinks.outbox import Outbox, Retention
 from streamer.sinks.receivers import Receiver
 from streamer.sinks.redis_alerts import RedisAlerts
 from streamer.sinks.webhook import Webhook
-from streamer.stages import FrameSource
+from streamer.stages import BehaviourModel, FrameSource
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
 
@@ -71,6 +72,8 @@ def open_house(
     """
     detector = open_detector(config.model)
     check_labels(config, detector, origin)
+    check_behaviour(config, origin)
+    behaviour = open_behaviour(config, detector)
     metrics = Metrics(clock.monotonic)
     with contextlib.ExitStack() as stack:
         delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop())
@@ -93,7 +96,7 @@ def open_house(
             _unit(name, camera, config, detector, clock, books[name], make_source)
             for name, camera in config.cameras.items()
         ]
-        service = _service(config, units, detector, sink, delivery, metrics, clock)
+        service = _service(config, units, detector, behaviour, sink, delivery, metrics, clock)
         delivery.start()
         for unit in units:
             metrics.watch(unit.watched)
@@ -101,6 +104,8 @@ def open_house(
         metrics.read_from(lambda: [("streamer_model_info", (model,), 1.0)])
         metrics.read_from(lambda: delivery_rows(delivery))
         metrics.read_from(sink.rows)
+        if behaviour:
+            metrics.read_from(lambda: behaviour_rows(behaviour, config.cameras))
         metrics.read_from(lambda: suppressed_rows(books, _kinds(config)))
         telemetry = None
         if config.http:
@@ -115,6 +120,7 @@ def _service(
     config: Config,
     units: Sequence[CameraUnit],
     detector: OnnxDetector,
+    behaviour: BehaviourModel | None,
     sink: Illustrated,
     delivery: Delivery,
     metrics: Metrics,
@@ -132,6 +138,7 @@ def _service(
         sink,
         metrics,
         clock,
+        behaviour=behaviour,
         show_cameras=delivery.update_cameras,
         others=lambda: delivery.workers,
         shutdown_s=config.shutdown_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from streamer.alerts.book import CameraAlertBook
+from streamer.behaviour.model import BehaviourHeads
 from streamer.errors import SinkUnavailable
 from streamer.sinks.delivery import Delivery
 from streamer.telemetry.metrics import Reading
@@ -26,6 +27,15 @@ def delivery_rows(delivery: Delivery) -> Iterable[Reading]:
     if stats.feed:
         yield "streamer_delivered_total", ("feed", "frame"), stats.feed.delivered
         yield "streamer_undelivered_total", ("feed", "let_go"), stats.feed.let_go
+
+
+def behaviour_rows(heads: BehaviourHeads, cameras: Iterable[str]) -> Iterable[Reading]:
+    """Whether each camera is calibrated, and how far it has moved away since."""
+    drift = heads.drift
+    for camera in cameras:
+        yield "streamer_behaviour_calibrated", (camera,), float(camera in drift)
+        if camera in drift:
+            yield "streamer_behaviour_drift_ratio", (camera,), drift[camera][0]
 
 
 def suppressed_rows(books: Mapping[str, CameraAlertBook], kinds: Mapping[tuple[str, str], str]) -> Iterable[Reading]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer import wire
+from streamer.assembly.behaviour import check_behaviour, open_behaviour
 from streamer.assembly.camera import build_pipeline, build_recording
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
@@ -55,13 +56,16 @@ def _replay(args: argparse.Namespace) -> int:
     if not args.video.is_file():
         raise ConfigError([f"{args.video}: there is no such file"])
     detector = open_detector(config.model, args.model)
+    alone = config.model_copy(update={"cameras": {name: camera}})
     if args.config:
-        check_labels(config.model_copy(update={"cameras": {name: camera}}), detector, str(args.config))
+        check_labels(alone, detector, str(args.config))
+        check_behaviour(alone, str(args.config))
+    behaviour = open_behaviour(alone, detector)
     source = build_recording(name, camera, args.video, detector)
     pipeline = build_pipeline(name, camera, config, detector)
     with _output(args.out) as out, _progress(args.video.name) as advance:
         lines = _Lines(out, advance)
-        replay(source, detector, pipeline, lines)
+        replay(source, detector, pipeline, lines, behaviour)
     if args.out:
         print(f"{args.out}: {lines.frames} frames, {lines.changes} alert changes", file=sys.stderr)
     return 0

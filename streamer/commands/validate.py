@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from streamer.assembly.behaviour import check_behaviour, open_behaviour
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
 from streamer.config import Config, load_config
@@ -30,7 +31,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _validate(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     if not args.no_model:
-        check_labels(config, open_detector(config.model), str(args.config))
+        detector = open_detector(config.model)
+        check_labels(config, detector, str(args.config))
+        check_behaviour(config, str(args.config))
+        open_behaviour(config, detector)
     _show(config, args.config)
     return 0
 

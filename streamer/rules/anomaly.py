@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Unpack
 
+from streamer.budget import share_of
 from streamer.rules.behaviour import Course, steps_that_mattered
 from streamer.rules.film_strip import FilmStrip
 from streamer.rules.geometry import Zone
 from streamer.rules.subjects import Subjects, Who
 from streamer.types import Evidence, Frame, Tracks
 
+_LARGEST_SHARE = 0.05
+"""However quiet a camera is: what one normal track in twenty does is not worth an alert."""
+
 
 class AnomalyRule:
     """Holds for every track whose anomaly is so rare that normal tracks raise no more than so many alerts a day.
 
-    A share budget / (tracks a day) of normal tracks may reach the limit at any time of their life. Until the camera
-    has been calibrated there is no such limit, and nothing is raised.
+    A share budget / (tracks a day) of normal tracks may reach the limit at any time of their life; each is told of
+    once, until its anomaly is twice as common. Until the camera has been calibrated nothing is raised.
     """
 
     kind = "behaviour.anomaly"
@@ -29,6 +33,7 @@ class AnomalyRule:
         self.name = name
         self._budget, self._zone, self._film, self._subjects = false_alerts_per_day, zone, film, Subjects(**who)
         self._courses: dict[int, Course] = {}
+        self._told: set[int] = set()
         self.settings: dict[str, object] = {
             "false_alerts_per_day": false_alerts_per_day,
             "zone": zone.name if zone else None,
@@ -40,16 +45,23 @@ class AnomalyRule:
         self._film.keep(frame)
         for gone in tracks.ended:
             self._courses.pop(gone, None)
+            self._told.discard(gone)
         scores = tracks.behaviour
         if scores is None or scores.tracks_per_day is None:
             return []
-        limit = max(0.0, 1.0 - self._budget / max(scores.tracks_per_day, self._budget))
+        share = min(_LARGEST_SHARE, share_of(self._budget, scores.tracks_per_day))
+        limit = 1.0 - share
         seen = self._subjects.look(frame, tracks)
         found = []
         for row in seen.chosen_inside(self._zone):
             track, anomaly = seen.ids[row], float(scores.anomaly[row])
             course = self._courses.setdefault(track, Course())
-            if not course.add(frame.media_s, anomaly, limit, limit):
+            held = course.holds
+            if not course.add(frame.media_s, anomaly, limit, limit - share):
+                if held and not course.holds:
+                    self._told.add(track)
+                continue
+            if track in self._told:
                 continue
             unusual = scores.unusual[row]
             text = "moves as hardly anybody does here" + (f": {', '.join(unusual)}" if unusual else "")
@@ -66,5 +78,6 @@ class AnomalyRule:
     def reset(self) -> None:
         """A new session begins: nobody has been seen."""
         self._courses.clear()
+        self._told.clear()
         self._film.reset()
         self._subjects.reset()

@@ -205,3 +205,22 @@ def test_drift_is_an_alert_about_the_camera() -> None:
         config = Config.model_validate({"cameras": {"gate": {"url": "x.mp4", "rules": rules}}})
         made = build_trouble_rules(config.cameras["gate"])
         assert [each.kind for each in made if each.kind.startswith("behaviour.")] == kinds
+
+
+def test_each_track_is_an_anomaly_once() -> None:
+    rule = AnomalyRule(name="odd", false_alerts_per_day=2.0, film=FilmStrip())
+    # The limit is 0.99; an alert goes on down to 0.98.
+    course = (0.5, 0.991, 0.985, 0.979, 0.995)
+    said = [
+        rule.judge(frame_at(0.2 * n), behaving(HERE, anomaly=(a,), tracks_per_day=200.0)) for n, a in enumerate(course)
+    ]
+    assert [len(each) for each in said] == [0, 1, 1, 0, 0]
+    # Its end frees its number.
+    rule.judge(frame_at(2.0), behaving(THERE, anomaly=(0.1,), tracks_per_day=200.0, ended=(1,)))
+    assert rule.judge(frame_at(2.2), behaving(HERE, anomaly=(0.995,), tracks_per_day=200.0))
+
+
+def test_a_quiet_camera_does_not_alert_on_everybody() -> None:
+    rule = AnomalyRule(name="odd", false_alerts_per_day=2.0, film=FilmStrip())
+    tracks = behaving(HERE, THERE, anomaly=(0.94, 0.96), tracks_per_day=1.0)
+    assert [told.track_ids for told in rule.judge(frame_at(0.0), tracks)] == [(2,)]

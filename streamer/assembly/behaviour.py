@@ -1,0 +1,132 @@
+"""The temporal models of a configuration, opened and told what is normal at each camera."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from streamer.behaviour.calibration_store import load_calibration
+from streamer.behaviour.features import FEATURES
+from streamer.behaviour.head_artifact import HeadArtifact, load_head
+from streamer.behaviour.model import BehaviourHeads
+from streamer.behaviour.normal import CameraNormal
+from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
+from streamer.behaviour.step_session import StepSession, open_step
+from streamer.behaviour.track_head import OnLife, OnSteps
+from streamer.config import Config
+from streamer.config.model import Anomaly, Behaviour
+from streamer.detect import OnnxDetector
+from streamer.errors import ArtifactError, ConfigError
+from streamer.zoo import find_model
+
+_log = logging.getLogger("streamer.assembly")
+
+FALSE_ALERTS_PER_DAY = 2.0
+"""The budget by which p-values are made fine enough where no rule states one."""
+
+
+def open_behaviour(config: Config, detector: OnnxDetector) -> BehaviourHeads | None:
+    """The heads of a configuration, None where both are switched off; cameras with a calibration have their normal.
+
+    A calibration that cannot be used leaves its camera learning, with a warning: it is no reason to watch nothing.
+    Raises ArtifactError for a head that cannot be used.
+    """
+    track, scene = _track_session(config), _scene_session(config, detector)
+    if track is None and scene is None:
+        return None
+    return BehaviourHeads(
+        track,
+        scene,
+        detector=detector.model_hash,
+        timezone=config.zone_info(),
+        make_picture_steps=SceneFeatures,
+        normal=_normal(config, track, scene, detector),
+    )
+
+
+def open_learners(config: Config, detector: OnnxDetector, on_life: OnLife, on_steps: OnSteps) -> BehaviourHeads:
+    """The same heads for calibration: nothing is normal yet, and every ended track is told of.
+
+    Raises ConfigError where the track head is switched off: there would be nothing to learn.
+    """
+    track = _track_session(config)
+    if track is None:
+        raise ConfigError(["behaviour.track is null: without a track head there is nothing to calibrate"])
+    return BehaviourHeads(
+        track,
+        _scene_session(config, detector),
+        detector=detector.model_hash,
+        timezone=config.zone_info(),
+        make_picture_steps=SceneFeatures,
+        on_life=on_life,
+        on_steps=on_steps,
+    )
+
+
+def check_behaviour(config: Config, origin: str) -> None:
+    """Raises ConfigError naming every rule whose model is switched off."""
+    problems = []
+    for camera, settings in config.cameras.items():
+        for rule in settings.rules:
+            where = f"{origin}: cameras.{camera}.rules.{rule.name}"
+            sees = (config.behaviour.track, config.behaviour.scene if rule.kind == "behaviour.fighting" else None)
+            if isinstance(rule, Behaviour | Anomaly) and not any(sees):
+                problems.append(
+                    f"{where}: {rule.kind} needs behaviour.track, which is null: name a head, or take it out"
+                )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _track_session(config: Config) -> StepSession | None:
+    return open_step(_head(config.behaviour.track, "track"), FEATURES) if config.behaviour.track else None
+
+
+def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None:
+    """None as well where the head learned from another detector's embeddings: it would see noise."""
+    if not config.behaviour.scene:
+        return None
+    head = _head(config.behaviour.scene, "scene")
+    if detector.model_hash not in head.manifest.embedding_of:
+        asked_for = "scene" in config.behaviour.model_fields_set
+        _log.log(
+            logging.WARNING if asked_for else logging.INFO,
+            "%s rests: it learned from the embeddings of another detector than %s; fights are seen by track only",
+            head.manifest.name,
+            detector.model_name,
+        )
+        return None
+    return open_step(head, SCENE_FEATURES)
+
+
+def _head(wanted: Path, task: str) -> HeadArtifact:
+    head = load_head(find_model(wanted))
+    if head.manifest.task != task:
+        raise ArtifactError(
+            f"{head.folder}: behaviour.{task} needs a head for the task '{task}'; this one is for "
+            f"'{head.manifest.task}'"
+        )
+    return head
+
+
+def _normal(
+    config: Config, track: StepSession | None, scene: StepSession | None, detector: OnnxDetector
+) -> dict[str, CameraNormal]:
+    normal = {}
+    for name, camera in config.cameras.items():
+        budgets = [rule.false_alerts_per_day for rule in camera.rules if isinstance(rule, Anomaly)]
+        try:
+            found = load_calibration(
+                config.data_dir,
+                name,
+                head=track.manifest.sha256 if track else None,
+                scene_head=scene.manifest.sha256 if scene else None,
+                detector=detector.model_hash,
+                timezone=config.timezone,
+            )
+            if found and track:
+                budget = min(budgets, default=FALSE_ALERTS_PER_DAY)
+                normal[name] = CameraNormal(found, track.manifest.features, false_alerts_per_day=budget)
+        except (ArtifactError, ConfigError) as error:
+            _log.warning("camera '%s' is learning: %s", name, error, extra={"camera": name})
+    return normal
