@@ -259,8 +259,8 @@ class ModelConfig(Strict):
 class BehaviourConfig(Strict):
     """Which temporal models look at tracks and at whole pictures; null switches one off."""
 
-    track: Path | None = None  # a folder, or the name of a bundled or pulled model
-    scene: Path | None = None
+    track: Path | None = Path("gait")  # a folder, or the name of a bundled or pulled model
+    scene: Path | None = Path("brawl")
 
 
 class InferenceConfig(Strict):

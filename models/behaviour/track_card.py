@@ -1,0 +1,100 @@
+"""The card of the track head, made from its manifest and from what was measured."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from models.behaviour.caviar_tracks import BEHAVIOURS
+from streamer.behaviour.head_artifact import HeadManifest
+
+ASKED = {"context_macro_f1": 0.62, "movement_macro_f1": 0.70, "anomaly_auc": 0.85}
+_WIDTH = 118
+_BASELINE = {"context_macro_f1": "0.49", "movement_macro_f1": "0.57"}
+_WEAK = (
+    "One lobby, one camera, seen from above at an angle; a handful of people who act what they were told to. What it "
+    "knows of fights is one scene, of falls two, of running four people: as many as there are in the train split.",
+    "On train clips left out of training (cross-validation) it finds hardly any running, falling or fighting by "
+    "class: examples of so few people do not carry over. Believe the figures of the rare classes least.",
+    "It sees boxes, not bodies: lying still and standing still differ only by the box and by what came before.",
+    "What it foresees is what is usual for everybody, always: a prediction from the last steps came to expect whatever "
+    "lasts, and told lying and running less well from the rest on left-out clips.",
+    "Context is a label of a whole track, given by people who knew how it went on: while someone still walks, it "
+    "cannot be told whether he will browse, wait or fall.",
+    "Browsing and waiting happen at places; the head knows no places, so that it can be moved to another camera.",
+    "A standing bystander is often not boxed in the truth, and one scene was labelled three times, differently.",
+)
+
+
+def card(manifest: HeadManifest, figures: Mapping[str, Any], size_bytes: int) -> str:
+    """The text of CARD.md; size_bytes is that of model.onnx."""
+    truth, parity = figures["truth"], manifest.parity
+    again = "python -m models.behaviour.evaluate --caviar FOLDER [--tracks detected]"
+    parts = [
+        f"# {manifest.name}",
+        _filled(
+            "The track head that comes with the project: how a person moves, step by step from the boxes of the track "
+            "alone, and how surprising that is. Trained from random initialisation by the project itself."
+        ),
+        _bullets(
+            f"Behaviours: {', '.join(manifest.labels)}",
+            f"One step per {manifest.step_s:g} s; a state of {manifest.state_width} values per track; attention over "
+            f"{manifest.attention_steps} steps",
+            f"File: fp32 ONNX, opset {manifest.opset}, {size_bytes / 1e6:.2f} MB, licence {manifest.licence}",
+        ),
+        "## How well it does",
+        "CAVIAR val, six clips; windows of one second.",
+        _table(figures),
+        "## By class, on true tracks",
+        _by_class(truth),
+        "![confusion](confusion.png) ![ROC](roc.png) ![reliability](reliability.png)",
+        "## Where it is weak",
+        _bullets(*_WEAK, *_missed(truth)),
+        "## How it was made",
+        _bullets(*(f"{key}: {value}" for key, value in manifest.provenance.items())),
+        _filled(f"Parity with torch over {parity.get('steps')} carried steps: {parity.get('largest_difference')}."),
+        _filled(f"Measured {figures.get('date')} on {figures.get('machine')}. Again: `{again}`."),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(figures: Mapping[str, Any]) -> str:
+    columns = [name for name in ("truth", "detected") if name in figures]
+    named = {"truth": "true tracks", "detected": "tracks of the bundled detector"}
+    lines = [
+        "| | asked | baseline | " + " | ".join(named[each] for each in columns) + " |",
+        "| --- | --- | --- |" + " --- |" * len(columns),
+    ]
+    for name, asked in ASKED.items():
+        values = " | ".join(f"{figures[each][name]:.3f}" for each in columns)
+        lines.append(f"| {name.replace('_', ' ')} | ≥ {asked} | {_BASELINE.get(name, '–')} | {values} |")
+    lines.append("| windows | | | " + " | ".join(str(figures[each]["windows"]) for each in columns) + " |")
+    return "\n".join(lines)
+
+
+def _by_class(truth: Mapping[str, Any]) -> str:
+    lines = ["| | F1 | surprise, AUC against the rest |", "| --- | --- | --- |"]
+    for name in BEHAVIOURS:
+        if name in truth["behaviour_f1"]:
+            area = truth["anomaly_auc_of"].get(name)
+            lines.append(f"| {name} | {truth['behaviour_f1'][name]:.2f} | {'–' if area is None else f'{area:.2f}'} |")
+    for label in ("movement", "context"):
+        lines += [f"| {label}: {name} | {f1:.2f} | – |" for name, f1 in truth[f"{label}_f1"].items()]
+    return "\n".join(lines)
+
+
+def _missed(truth: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name.replace('_', ' ')} is {truth[name]:.2f} where {asked:g} was asked for."
+        for name, asked in ASKED.items()
+        if truth[name] < asked
+    ]
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _WIDTH)
+
+
+def _bullets(*texts: str) -> str:
+    return "\n".join(textwrap.fill(each, _WIDTH, initial_indent="- ", subsequent_indent="  ") for each in texts)
