@@ -47,9 +47,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from streamer.errors import ArtifactError
 from streamer.fit import Align, InputFit, Mode
+from streamer.model_kinds import MANIFEST_FILE, refuse_other_kinds
 
 GRAPH_FILE = "model.onnx"
-MANIFEST_FILE = "manifest.json"
 
 LayoutName = Literal["streamer", "yolox", "fastestdet", "yolov8", "detr", "torchvision"]
 Axis = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
@@ -224,6 +224,7 @@ def load_artifact(folder: Path) -> Artifact:
             f"{folder}: expected a folder with {GRAPH_FILE} and {MANIFEST_FILE}, found {found}. "
             "`streamer models adopt FILE.onnx --layout … --out DIR` makes one from a bare ONNX file."
         )
+    refuse_other_kinds(folder, "detector")
     present = [name for name in (MANIFEST_FILE, GRAPH_FILE) if (folder / name).is_file()]
     if len(present) < 2:
         missing = " and ".join(name for name in (MANIFEST_FILE, GRAPH_FILE) if name not in present)

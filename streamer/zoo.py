@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from streamer.errors import ArtifactError
+from streamer.model_kinds import ModelKind, kind_of, refuse_other_kinds
 
 BUNDLED = "lookout"
 MODELS_VARIABLE = "STREAMER_MODELS"
@@ -55,24 +56,36 @@ def pulled_folder(environment: Mapping[str, str] | None = None) -> Path:
     return Path(home) / ".local" / "share" / "streamer" / "models"
 
 
-def find_model(wanted: Path, environment: Mapping[str, str] | None = None) -> Path:
+def models_here(environment: Mapping[str, str] | None = None, *, kind: ModelKind | None = None) -> list[Path]:
+    """The folders of bundled models, then those of pulled ones; with kind, only those that say that they are of it."""
+    folders = [folder for place in _places(environment) for folder in _folders(place)]
+    return [folder for folder in folders if kind is None or kind_of(folder) == kind]
+
+
+def find_model(wanted: Path, environment: Mapping[str, str] | None = None, *, kind: ModelKind | None = None) -> Path:
     """The model folder that a person means by a path or by the bare name of a bundled or pulled model.
 
     What is there under that path comes first, so that a name never hides a folder; then bundled, then pulled models.
     A path that is more than a name is given back as it is, there or not: load_artifact says what is wrong with it.
-    Raises ArtifactError for a name that nothing has.
+    Raises ArtifactError for a name that nothing has, and where kind is given and the model is of another one.
     """
+    found = _found(wanted, environment)
+    if not found:
+        here = sorted({each.name for each in models_here(environment, kind=kind)})
+        raise ArtifactError(
+            f"{wanted}: there is no such folder, and no {kind or 'model'} of that name is bundled or pulled "
+            f"(there are: {', '.join(here) or 'none'}). `streamer models list` shows those and what can be pulled."
+        )
+    if kind:
+        refuse_other_kinds(found, kind)
+    return found
+
+
+def _found(wanted: Path, environment: Mapping[str, str] | None) -> Path | None:
     if wanted.exists() or str(wanted) != wanted.name or wanted.name.startswith("."):
         return wanted
-    places = _places(environment)
-    for place in places:
-        if (place / wanted).is_dir():
-            return place / wanted
-    here = sorted({each.name for place in places for each in _folders(place)})
-    raise ArtifactError(
-        f"{wanted}: there is no such folder, and no model of that name is bundled or pulled (there are: "
-        f"{', '.join(here) or 'none'}). `streamer models list` shows those and what can be pulled."
-    )
+    named = (place / wanted for place in _places(environment))
+    return next((folder for folder in named if folder.is_dir()), None)
 
 
 def _places(environment: Mapping[str, str] | None) -> list[Path]:

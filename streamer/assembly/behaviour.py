@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from streamer.behaviour.calibration_store import load_calibration
 from streamer.behaviour.features import FEATURES
-from streamer.behaviour.head_artifact import HeadArtifact, load_head
+from streamer.behaviour.head_artifact import load_head
 from streamer.behaviour.model import BehaviourHeads
 from streamer.behaviour.normal import CameraNormal
 from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
@@ -79,14 +78,16 @@ def check_behaviour(config: Config, origin: str) -> None:
 
 
 def _track_session(config: Config) -> StepSession | None:
-    return open_step(_head(config.behaviour.track, "track"), FEATURES) if config.behaviour.track else None
+    if not config.behaviour.track:
+        return None
+    return open_step(load_head(find_model(config.behaviour.track, kind="track head")), FEATURES)
 
 
 def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None:
     """None as well where the head learned from another detector's embeddings: it would see noise."""
     if not config.behaviour.scene:
         return None
-    head = _head(config.behaviour.scene, "scene")
+    head = load_head(find_model(config.behaviour.scene, kind="scene head"))
     if detector.model_hash not in head.manifest.embedding_of:
         asked_for = "scene" in config.behaviour.model_fields_set
         _log.log(
@@ -97,16 +98,6 @@ def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None
         )
         return None
     return open_step(head, SCENE_FEATURES)
-
-
-def _head(wanted: Path, task: str) -> HeadArtifact:
-    head = load_head(find_model(wanted))
-    if head.manifest.task != task:
-        raise ArtifactError(
-            f"{head.folder}: behaviour.{task} needs a head for the task '{task}'; this one is for "
-            f"'{head.manifest.task}'"
-        )
-    return head
 
 
 def _normal(

@@ -15,7 +15,7 @@ def open_detector(model: ModelConfig, folder: Path | None = None) -> OnnxDetecto
     Both may be the bare name of a bundled or pulled model.
     """
     named = folder or model.path
-    chosen = find_model(named) if named else bundled_model()
+    chosen = find_model(named, kind="detector") if named else bundled_model()
     detector = load_detector(chosen, provider=model.provider, threads=model.threads)
     detector.warm_up()
     return detector

@@ -32,7 +32,6 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from streamer.artifacts import (
     GRAPH_FILE,
-    MANIFEST_FILE,
     Axis,
     ManifestPart,
     compare_hash,
@@ -41,6 +40,7 @@ from streamer.artifacts import (
     write_artifact,
 )
 from streamer.errors import ArtifactError
+from streamer.model_kinds import HEADS, MANIFEST_FILE, refuse_other_kinds
 
 Task = Literal["track", "scene"]
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -138,6 +138,7 @@ def load_head(folder: Path) -> HeadArtifact:
     Whether the graph is what the manifest says needs it opened, whether the features are those that the runtime makes
     needs the runtime's: step_session.open_step checks both.
     """
+    refuse_other_kinds(folder, *HEADS)
     missing = [name for name in (MANIFEST_FILE, GRAPH_FILE) if not (folder / name).is_file()]
     if missing:
         there = "a folder without" if folder.is_dir() else "no folder with"
@@ -145,16 +146,20 @@ def load_head(folder: Path) -> HeadArtifact:
             f"{folder}: expected a behaviour head, {MANIFEST_FILE} and {GRAPH_FILE}; "
             f"found {there} {' and '.join(missing)}"
         )
-    path = folder / MANIFEST_FILE
+    manifest = read_head_manifest(folder / MANIFEST_FILE)
+    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
+    return HeadArtifact(folder, manifest)
+
+
+def read_head_manifest(path: Path) -> HeadManifest:
+    """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
     try:
-        manifest = HeadManifest.model_validate_json(path.read_bytes())
+        return HeadManifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         problems = [problem_of(dict(each)) for each in error.errors(include_url=False)]
         raise ArtifactError(f"{path}: not a head that this version can use:\n  " + "\n  ".join(problems)) from error
-    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
-    return HeadArtifact(folder, manifest)
 
 
 def write_head(manifest: HeadManifest, graph: bytes, folder: Path) -> HeadArtifact:

@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
-    model = find_model(args.model) if args.model else bundled_model()
+    model = find_model(args.model, kind="detector") if args.model else bundled_model()
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

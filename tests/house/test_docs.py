@@ -24,6 +24,8 @@ def test_the_configuration_in_the_readme_is_right():
         "stopped",
         "wrong_direction",
         "speeding",
+        "behaviour.fallen",
+        "behaviour.anomaly",
     }
 
 

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 
-from streamer.artifacts import MANIFEST_FILE, load_artifact
+from streamer.artifacts import load_artifact
+from streamer.behaviour.features import FEATURES, STEP_S
+from streamer.behaviour.motion import MOTION
 from streamer.detect import load_detector
 from streamer.detect.coco import COCO_80, COCO_91
+from streamer.model_kinds import MANIFEST_FILE
+from streamer.zoo import BUNDLED, bundled_model
+from tests.behaviour_heads import SCENE_NAMES, STATE, TinyNet, write_tiny_head
 from tests.models_command import run
 from tests.onnx_models import graph_of, streamer_graph, write_tiny
+
+# Another head than the tiny one, for scenes.
+MELEE = {
+    "net": TinyNet(3, 3, probs=2),
+    "task": "scene",
+    "name": "melee",
+    "features": SCENE_NAMES,
+    "predicted": SCENE_NAMES,
+    "labels": ("fight", "peace"),
+}
+
+
+def edit(folder, **keys):
+    path = folder / MANIFEST_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
 
 
 def write_yolov8(path, k=2, n=189, size=("height", "width"), batch="batch"):
@@ -60,6 +81,89 @@ def test_list_shows_every_folder_and_does_not_stumble_over_a_broken_one(tmp_path
     code, _, err = run(capsys, "list", tmp_path / "nowhere")
     assert code == 2
     assert "no such folder" in err
+
+
+def test_list_shows_heads_beside_detectors(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    write_tiny(tmp_path / "sharp")
+    write_tiny_head(tmp_path / "stroll")
+    write_tiny_head(tmp_path / "melee", **MELEE)
+    write_tiny_head(tmp_path / "spoilt")
+    edit(tmp_path / "spoilt", step_s=-1)
+    code, out, _ = run(capsys, "list", tmp_path)
+    assert code == 0
+    rows = {line.split()[0]: " ".join(line.split()) for line in out.splitlines()}
+    steps = f"{STEP_S:g} s steps"
+    assert rows["stroll"] == (
+        f"stroll (tiny) track head {len(FEATURES)} features, {steps} walking, running, fallen fp32 Apache-2.0"
+    )
+    assert rows["melee"] == f"melee scene head 3 features, {steps} fight, peace fp32 Apache-2.0"
+    assert "32×32" in rows["sharp"]
+    assert rows["spoilt"] == "spoilt unreadable"
+    assert "step_s: input should be greater than 0" in out
+
+
+def test_show_of_a_head_tells_what_it_says_and_json_is_the_manifest(tmp_path, capsys):
+    head = write_tiny_head(
+        tmp_path / "stroll",
+        embedding_of=(load_artifact(bundled_model()).manifest.sha256, "0" * 64),
+        parity={"steps": 200}, metrics={"auc": 0.75}, provenance={"script": "by hand"},
+    )  # fmt: skip
+    code, out, _ = run(capsys, "show", head.folder)
+    assert code == 0
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in out.splitlines())
+    assert rows["folder"] == str(head.folder)
+    assert rows["task"] == "track: one row per track"
+    assert rows["labels"] == "3: walking, running, fallen"
+    assert rows["features"] == f"{len(FEATURES)}, the first {len(MOTION)} foretold"
+    assert rows["step"] == f"{STEP_S:g} s"
+    assert rows["state"] == f"{STATE} numbers per row"
+    assert re.fullmatch(
+        rf"of {BUNDLED}, sha256 \w{{64}}; of a detector that is not here, sha256 0{{64}}", rows["embeddings"]
+    )
+    assert (rows["parity.steps"], rows["metrics.auc"], rows["provenance.script"]) == ("200", "0.75", "by hand")
+    _, out, _ = run(capsys, "show", "--json", head.folder)
+    assert json.loads(out) == json.loads((head.folder / MANIFEST_FILE).read_text())
+
+
+def test_verify_of_a_good_head_exits_0(tmp_path, capsys):
+    code, out, _ = run(capsys, "verify", write_tiny_head(tmp_path / "stroll").folder)
+    assert code == 0
+    assert f"the {len(FEATURES)} that this version computes" in out
+    assert "inputs and outputs as the manifest says" in out
+    assert "ms per step of 200 tracks" in out
+    assert "stroll: good" in out
+
+
+def test_verify_of_a_head_with_a_changed_graph_exits_3_with_both_sides(tmp_path, capsys):
+    head = write_tiny_head(tmp_path / "stroll")
+    head.graph_path.write_bytes(TinyNet(seed=1).graph())
+    code, _, err = run(capsys, "verify", head.folder)
+    assert code == 3
+    assert f"the manifest expects {head.manifest.sha256}, the file has " in err
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"state_width": STATE + 1}, f"inputs: 'state' should be (batch, {STATE + 1}), the graph has "),
+        ({"features": (*FEATURES[:-1], "charm")}, f"should be '{FEATURES[-1]}' and is 'charm'"),
+        (MELEE, "was trained on 3 features, this version makes "),
+    ],
+)
+def test_verify_of_a_head_that_does_not_fit_exits_3(tmp_path, capsys, keys, said):
+    code, out, err = run(capsys, "verify", write_tiny_head(tmp_path / "misfit", **keys).folder)
+    assert code == 3
+    assert said in err
+    assert "good" not in out
+
+
+def test_adopt_of_a_heads_graph_says_what_a_detector_would_take(tmp_path, capsys):
+    head = write_tiny_head(tmp_path / "stroll")
+    code, _, err = run(capsys, "adopt", head.graph_path, "--layout", "streamer", "--out", tmp_path / "net")
+    assert code == 3
+    assert "a detector here takes one input, the pictures; this graph takes 'features', 'state'" in err
+    assert not (tmp_path / "net").exists()
 
 
 def test_adopt_reads_the_graph_and_takes_the_familys_customs(tmp_path, capsys):

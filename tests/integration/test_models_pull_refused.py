@@ -13,6 +13,7 @@ from streamer.artifacts import load_artifact
 from streamer.catalogue import Address, DownloadFailed, PlaceUnusable
 from streamer.commands.models.fetching import already_here, pull_from_file
 from streamer.errors import ArtifactError, ConfigError
+from tests.behaviour_heads import write_tiny_head
 from tests.model_server import (
     GRAPH,
     OTHER,
@@ -145,6 +146,12 @@ def test_a_name_that_is_taken_is_left_alone(tmp_path, server):
     assert names(tmp_path) == ["tiny"]
     assert names(tmp_path / "tiny") == ["notes.txt"]
     assert server.asked == []
+
+
+def test_a_head_under_that_name_is_called_a_head(tmp_path):
+    write_tiny_head(tmp_path / "tiny")
+    with pytest.raises(ArtifactError, match="is not overwritten: it is a track head, not a detector"):
+        already_here(entry_of(), tmp_path)
 
 
 def test_a_right_model_under_that_name_is_enough_and_another_one_is_named(tmp_path, server):

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from export.__main__ import main
-from streamer.artifacts import MANIFEST_FILE, load_artifact
+from streamer.artifacts import load_artifact
 from streamer.detect import load_detector
 from streamer.detect.canvas import resize
 from streamer.detect.coco import COCO_91
+from streamer.model_kinds import MANIFEST_FILE
 from streamer.types import Detections, Frame
 from tests.fakes import StillPicture
 

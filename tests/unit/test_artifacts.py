@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from streamer.artifacts import GRAPH_FILE, MANIFEST_FILE, load_artifact, read_manifest, sha256_of, write_artifact
+from streamer.artifacts import GRAPH_FILE, load_artifact, read_manifest, sha256_of, write_artifact
 from streamer.errors import ArtifactError
+from streamer.model_kinds import MANIFEST_FILE
+from tests.behaviour_heads import write_tiny_head
 from tests.onnx_models import manifest_for, streamer_graph, write_tiny
 
 
@@ -45,6 +47,14 @@ def test_nothing_there_is_said_with_the_way_out(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"x")
     with pytest.raises(ArtifactError, match="found a file"):
         load_artifact(tmp_path / "net.onnx")
+
+
+def test_a_behaviour_head_is_called_that_and_its_keys_are_not_complained_of(tmp_path):
+    head = write_tiny_head(tmp_path / "stroll").folder
+    with pytest.raises(
+        ArtifactError, match=r"^stroll is a track head, not a detector: name it under behaviour\.track$"
+    ):
+        load_artifact(head)
 
 
 @pytest.mark.parametrize("gone", [GRAPH_FILE, MANIFEST_FILE])

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from streamer.artifacts import GRAPH_FILE, MANIFEST_FILE
+from streamer.artifacts import GRAPH_FILE
 from streamer.behaviour.features import FEATURES
 from streamer.behaviour.head_artifact import load_head, write_head
 from streamer.behaviour.step_session import StepSession, open_step
 from streamer.errors import ArtifactError, InferenceError
+from streamer.model_kinds import MANIFEST_FILE
 from tests.behaviour_heads import STATE, TinyNet, manifest_for, write_tiny_head
+from tests.onnx_models import write_tiny
 
 
 @pytest.fixture
@@ -59,6 +61,12 @@ def test_a_missing_file_is_named(folder, gone):
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ArtifactError, match=r"nowhere: expected a behaviour head.*no folder"):
         load_head(tmp_path / "nowhere")
+
+
+def test_a_detector_is_called_that_and_its_keys_are_not_complained_of(tmp_path):
+    said = r"^sharp is a detector, not a track head or scene head: name it under model\.path$"
+    with pytest.raises(ArtifactError, match=said):
+        load_head(write_tiny(tmp_path / "sharp").folder)
 
 
 def test_a_changed_graph_is_refused_before_and_after_loading(folder):

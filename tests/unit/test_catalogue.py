@@ -10,7 +10,8 @@ import pytest
 
 from streamer.catalogue import entry_named, read_catalogue
 from streamer.errors import ArtifactError, ConfigError
-from streamer.zoo import BUNDLED, bundled_model, find_model, pulled_folder
+from streamer.zoo import BUNDLED, bundled_model, find_model, pulled_folder, zoo_folder
+from tests.behaviour_heads import write_tiny_head
 from tests.models_command import run
 from tests.onnx_models import write_tiny
 
@@ -106,9 +107,43 @@ def test_a_path_that_is_no_name_is_left_to_whoever_opens_it(tmp_path):
 def test_a_name_that_no_model_has_is_met_with_those_that_are_here(tmp_path):
     write_tiny(tmp_path / "tiny")
     (tmp_path / ".tiny-0123.part").write_text("")
-    there = rf"{BUNDLED}, {BUNDLED}-int8, tiny"
+    there = rf"brawl, gait, {BUNDLED}, {BUNDLED}-int8, tiny"
     with pytest.raises(ArtifactError, match=rf"^nothing: .* \(there are: {there}\)\. `streamer models list`"):
         find_model(Path("nothing"), {"STREAMER_MODELS": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"),
+    [
+        ("detector", f"{BUNDLED}, {BUNDLED}-int8, tiny"),
+        ("track head", "gait, stroll"),
+        ("scene head", "brawl"),
+    ],
+)
+def test_where_one_kind_is_wanted_only_that_kind_is_offered(tmp_path, kind, there):
+    write_tiny(tmp_path / "tiny")
+    write_tiny_head(tmp_path / "stroll")
+    (tmp_path / "broken").mkdir()
+    with pytest.raises(ArtifactError, match=rf"^nothing: .* no {kind} of that name .* \(there are: {there}\)\. "):
+        find_model(Path("nothing"), {"STREAMER_MODELS": str(tmp_path)}, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("stroll", "detector", "stroll is a track head, not a detector: name it under behaviour.track"),
+        ("stroll", "scene head", "stroll is a track head, not a scene head: name it under behaviour.track"),
+        ("tiny", "track head", "tiny is a detector, not a track head: name it under model.path"),
+        ("brawl", "track head", "brawl is a scene head, not a track head: name it under behaviour.scene"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_by_name_and_by_path(tmp_path, name, kind, said):
+    here = {"STREAMER_MODELS": str(tmp_path)}
+    write_tiny(tmp_path / "tiny")
+    write_tiny_head(tmp_path / "stroll")
+    for wanted in (Path(name), find_model(Path(name), here)):
+        with pytest.raises(ArtifactError, match=f"^{re.escape(said)}$"):
+            find_model(wanted, here, kind=kind)
 
 
 @pytest.fixture
@@ -142,13 +177,15 @@ def test_show_tells_what_the_catalogue_knows_of_a_model_that_is_not_here(home, c
     assert entry.model_validate_json(out) == entry
 
 
-def test_show_and_verify_take_the_name_of_a_bundled_model(home, capsys):
-    code, out, _ = run(capsys, "show", BUNDLED)
+@pytest.mark.parametrize("name", [BUNDLED, f"{BUNDLED}-int8", "gait", "brawl"])
+def test_show_and_verify_take_the_name_of_a_bundled_model(home, capsys, name):
+    folder = zoo_folder() / name
+    code, out, _ = run(capsys, "show", name)
     assert code == 0
-    assert str(bundled_model()) in out
-    code, out, _ = run(capsys, "verify", BUNDLED)
+    assert str(folder) in out
+    code, out, _ = run(capsys, "verify", name)
     assert code == 0
-    assert f"{bundled_model()}: good" in out
+    assert f"{folder}: good" in out
 
 
 def test_what_is_not_here_cannot_be_verified_and_what_nothing_has_is_said(home, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +11,11 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from streamer.artifacts import MANIFEST_FILE, Manifest, read_manifest
+from streamer.artifacts import read_manifest
+from streamer.behaviour.head_artifact import read_head_manifest
 from streamer.catalogue import Entry, read_catalogue
 from streamer.errors import ArtifactError, ConfigError
+from streamer.model_kinds import HEADS, MANIFEST_FILE, kind_of
 from streamer.zoo import pulled_folder, zoo_folder
 
 
@@ -61,17 +64,27 @@ def _print_folders(console: Console, heading: str, folders: list[Path]) -> None:
     broken = []
     for folder in folders:
         try:
-            m = read_manifest(folder / MANIFEST_FILE)
+            name, *cells = _row_of(folder)
         except ArtifactError as error:
             table.add_row(folder.name, Text("unreadable", "red"), "", "", "", "")
             broken.append(str(error))
             continue
-        name = m.name if m.name == folder.name else f"{folder.name} ({m.name})"
-        size = f"{m.input.size[0]}×{m.input.size[1]}"
-        table.add_row(name, m.layout, size, _labels(m), m.precision, m.licence)
+        table.add_row(name if name == folder.name else f"{folder.name} ({name})", *cells)
     console.print(table)
     for problem in broken:
         console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _row_of(folder: Path) -> tuple[str, ...]:
+    """Name, layout, input, labels, precision, licence. Raises ArtifactError."""
+    kind = kind_of(folder)
+    if kind in HEADS:
+        head = read_head_manifest(folder / MANIFEST_FILE)
+        steps = f"{len(head.features)} features, {head.step_s:g} s steps"
+        return head.name, kind, steps, _labels(head.labels), "fp32", head.licence
+    m = read_manifest(folder / MANIFEST_FILE)
+    size = f"{m.input.size[0]}×{m.input.size[1]}"
+    return m.name, m.layout, size, _labels(m.labels), m.precision, m.licence
 
 
 def _print_entries(console: Console, entries: list[Entry]) -> None:
@@ -98,6 +111,6 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _labels(manifest: Manifest) -> str:
-    names = [label for label in manifest.labels if label]
+def _labels(labels: Sequence[str]) -> str:
+    names = [label for label in labels if label]
     return ", ".join(names[:4]) + (f" … ({len(names)})" if len(names) > 4 else "")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from rich.filesize import decimal
 
-from streamer.artifacts import Manifest, load_artifact
+from streamer.artifacts import Manifest, load_artifact, read_manifest
+from streamer.behaviour.head_artifact import HeadManifest, load_head
 from streamer.catalogue import Entry
 from streamer.commands.models.naming import folder_or_entry
+from streamer.errors import ArtifactError
+from streamer.model_kinds import HEADS, MANIFEST_FILE, kind_of
+from streamer.zoo import models_here
 
 _HASH_FROM = {
     "file": "this project holds the file and hashed it",
@@ -29,6 +34,9 @@ def _show(args: argparse.Namespace) -> int:
     found = folder_or_entry(args.model)
     if isinstance(found, Entry):
         rows, json = _entry_rows(found), found.model_dump_json(indent=2) + "\n"
+    elif kind_of(found) in HEADS:
+        head = load_head(found).manifest
+        rows, json = {"folder": str(found)} | _head_rows(head), head.to_json()
     else:
         manifest = load_artifact(found).manifest
         rows, json = {"folder": str(found)} | _manifest_rows(manifest), manifest.to_json()
@@ -79,6 +87,40 @@ def _manifest_rows(m: Manifest) -> dict[str, str]:
         "licence": m.licence,
         "sha256": m.sha256,
     }
-    for heading, free in (("provenance", m.provenance), ("parity", m.parity), ("metrics", m.metrics)):
-        rows |= {f"{heading}.{key}": str(value) for key, value in free.items()}
-    return rows
+    return rows | _free_rows(m)
+
+
+def _head_rows(m: HeadManifest) -> dict[str, str]:
+    foretold = "all" if len(m.predicted) == len(m.features) else f"the first {len(m.predicted)}"
+    rows = {
+        "name": m.name,
+        "task": f"{m.task}: one row per {'track' if m.task == 'track' else 'camera'}",
+        "labels": f"{len(m.labels)}: {', '.join(m.labels)}",
+        "features": f"{len(m.features)}, {foretold} foretold",
+        "step": f"{m.step_s:g} s",
+        "state": f"{m.state_width} numbers per row",
+        "attention": f"over the last {m.attention_steps} steps, {m.attention_steps * m.step_s:g} s",
+        "embeddings": _embeddings(m),
+        "precision": f"fp32, opset {m.opset}",
+        "licence": m.licence,
+        "sha256": m.sha256,
+    }
+    return rows | _free_rows(m)
+
+
+def _embeddings(m: HeadManifest) -> str:
+    """Whose embeddings the head learned from, by name where that detector is here."""
+    if not m.embedding_of:
+        return "none"
+    names = {}
+    for folder in models_here(kind="detector"):
+        with contextlib.suppress(ArtifactError):  # of a detector that cannot be read, nothing can be said here
+            names[read_manifest(folder / MANIFEST_FILE).sha256] = folder.name
+    return "; ".join(
+        f"of {names.get(sha256, 'a detector that is not here')}, sha256 {sha256}" for sha256 in m.embedding_of
+    )
+
+
+def _free_rows(m: Manifest | HeadManifest) -> dict[str, str]:
+    parts = {"provenance": m.provenance, "parity": m.parity, "metrics": m.metrics}
+    return {f"{heading}.{key}": str(value) for heading, free in parts.items() for key, value in free.items()}

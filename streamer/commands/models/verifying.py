@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from streamer.artifacts import Manifest, load_artifact
+from streamer.behaviour.features import FEATURES
+from streamer.behaviour.head_artifact import load_head
+from streamer.behaviour.scene_features import SCENE_FEATURES
+from streamer.behaviour.step_session import StepSession, open_step
 from streamer.catalogue import read_catalogue
 from streamer.commands.models.naming import folder_of
 from streamer.detect import OnnxDetector, load_detector
 from streamer.errors import ArtifactError
+from streamer.model_kinds import HEADS, kind_of
 from streamer.types import Frame
 
 
@@ -22,7 +27,8 @@ def add_action(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "verify",
         help="hash, graph and a run on noise; exit 3 with both sides of a mismatch",
         description="Everything that the service checks before its first frame, and how long a frame takes here. A "
-        "model that was pulled is held to the catalogue's hash as well.",
+        "model that was pulled is held to the catalogue's hash as well. A behaviour head is held to the features that "
+        "this version computes, and always runs on one thread of the processor.",
     )
     parser.add_argument("model", type=Path, metavar="NAME|FOLDER", help="a bundled or pulled model, or a model folder")
     parser.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu")
@@ -32,6 +38,27 @@ def add_action(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _verify(args: argparse.Namespace) -> int:
     folder = folder_of(args.model)
+    if kind_of(folder) in HEADS:
+        _verify_head(folder)
+    else:
+        _verify_detector(folder, args)
+    print(f"{folder}: good")
+    return 0
+
+
+def _verify_head(folder: Path) -> None:
+    head = load_head(folder)
+    m = head.manifest
+    print(f"files      model.onnx and manifest.json, schema {m.format}")
+    print(f"hash       sha256 {m.sha256}")
+    session = open_step(head, FEATURES if m.task == "track" else SCENE_FEATURES)
+    print(f"features   the {len(m.features)} that this version computes, in their order")
+    print("graph      inputs and outputs as the manifest says")
+    print("run        on two fresh rows: shapes as promised, values finite")
+    print(f"speed      {_timed_steps(session)} on cpu, 1 thread")
+
+
+def _verify_detector(folder: Path, args: argparse.Namespace) -> None:
     artifact = load_artifact(folder)
     print(f"files      model.onnx and manifest.json, schema version {artifact.manifest.schema_version}")
     print(f"hash       sha256 {artifact.manifest.sha256}")
@@ -43,8 +70,6 @@ def _verify(args: argparse.Namespace) -> int:
     print("run        on noise: shapes as promised, scores in [0, 1]")
     timing = _timed(detector)
     print(f"speed      {timing} on {args.provider}, {args.threads} thread{'s' if args.threads > 1 else ''}")
-    print(f"{folder}: good")
-    return 0
 
 
 def _as_published(folder: Path, manifest: Manifest) -> str | None:
@@ -75,6 +100,18 @@ def _timed(detector: OnnxDetector, rounds: int = 20) -> str:
         f"{whole_s / rounds * 1e3:.1f} ms per frame: prepare {t.prepare_s / t.frames * 1e3:.2f}, "
         f"run {t.run_s / t.frames * 1e3:.2f}, decode {t.decode_s / t.frames * 1e3:.2f}"
     )
+
+
+def _timed_steps(session: StepSession, rounds: int = 100) -> str:
+    m = session.manifest
+    rows, watched = (200, "200 tracks") if m.task == "track" else (1, "one camera")
+    features = np.random.default_rng(1).normal(size=(rows, len(m.features))).astype(np.float32)
+    state = np.zeros((rows, m.state_width), np.float32)
+    began = time.perf_counter()
+    for _ in range(rounds):
+        state = session.step(features, state)["next_state"]
+    whole_s = time.perf_counter() - began
+    return f"{whole_s / rounds * 1e3:.2f} ms per step of {watched}, every {m.step_s:g} s,"
 
 
 class _Noise:
