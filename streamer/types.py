@@ -121,10 +121,16 @@ class Detections:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneScores:
-    """How the whole picture behaves: probability of a fight, and how strange it is (see BehaviourScores.anomaly)."""
+    """How the whole picture behaves: probability of a fight, and how strange it is (see BehaviourScores.anomaly).
+
+    attention float32 (A,): what the last A steps of step_s contributed, newest last; unusual: as BehaviourScores'.
+    """
 
     fight: float
     anomaly: float
+    attention: NDArray[np.float32]
+    step_s: float
+    unusual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,8 @@
 """Labelled clips as the scene head meets them: features on the grid, from pictures and the detector's embeddings.
 
-A folder holds clips.csv (file, label, source, split; more columns are ignored) and the clips. Every clip is read
-several times, each time from a little later on, as an analysed camera would happen to sample it. Reading costs minutes,
-so the steps are kept in a file that knows what it was made from.
+A folder holds clips.csv (file, label, source, split; more columns are ignored) and the clips. Every training clip is
+read several times, as other cameras might have seen it (scene_views), and so are pieces of ordinary footage. Reading
+costs minutes, so the steps are kept in a file that knows what it was made from.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from pathlib import Path
 
 import av
 import av.error
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from models.behaviour.scene_footage import Piece
+from models.behaviour.scene_views import AS_IT_IS, View, views_of
 from streamer.artifacts import load_artifact, sha256_of
 from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
 from streamer.capture.convert import DecodedPicture
@@ -29,18 +32,24 @@ from streamer.errors import ArtifactError
 CLIPS_FILE = "clips.csv"
 COLUMNS = ("file", "label", "source", "split")
 FIGHT, NO_FIGHT = "fight", "noFight"
-BEGINS_S = (0.0, 0.05, 0.1, 0.15)
-"""Where in a clip the readings begin; the first one is the clip as it is."""
+TRAIN, ORDINARY = "train", "ordinary"
+VIEWS = 12
+"""Readings of a training clip."""
 ANALYSED_S = 0.2
 """The service looks at five pictures a second unless it is told otherwise."""
 _NEAR_ENOUGH_S = 1e-3
+_WIDEST_PX = 640
+"""Larger pictures are made smaller first, as noise and blur are in pixels of such."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip: readings[n] float32 (steps, F), columns as SCENE_FEATURES; perhaps no step where it is very short."""
+    """One clip: readings[n] float32 (steps, F), columns as SCENE_FEATURES; perhaps no step where it is very short.
+
+    The first reading is the clip as it is. split: that of clips.csv, or ORDINARY.
+    """
 
     file: str
     fights: bool
@@ -68,51 +77,72 @@ class FrameEmbedder:
         return canvas[y : y + h, x : x + w], np.asarray(embedding[0], np.float32)
 
 
-def gather(folder: Path, detector: Path, kept: Path, begins_s: Sequence[float] = BEGINS_S) -> list[Clip]:
-    """All clips of a folder, in the order of clips.csv; read from `kept` where that was made of the same things.
+def gather(folder: Path, detector: Path, kept: Path, footage: Sequence[Piece] = (), views: int = VIEWS) -> list[Clip]:
+    """All clips of a folder, in the order of clips.csv, then the footage; read from `kept` where it was made of these.
 
     Raises ArtifactError that names the file, or the line of clips.csv.
     """
     rows = read_rows(folder)
+    asked = [
+        *(
+            (row["file"], row["label"] == FIGHT, row["source"], row["split"], Piece(folder / row["file"]))
+            for row in rows
+        ),
+        *((f"{each.video.name} at {each.begins_s:.1f} s", each.fights, each.place, ORDINARY, each) for each in footage),
+    ]
     embedder = FrameEmbedder(detector)
-    made_of = _made_of(folder, embedder.sha256, begins_s)
+    made_of = _made_of([repr((file, *about)) for file, *about, _ in asked], embedder.sha256, views)
     if kept.is_file():
         with np.load(kept) as stored:
             if str(stored["made_of"]) == made_of:
-                return [_clip(row, [stored[f"{n}/{k}"] for k in range(len(begins_s))]) for n, row in enumerate(rows)]
-    clips = [_clip(row, readings_of(folder / row["file"], embedder, begins_s)) for row in track(rows, "reading clips")]
+                return [
+                    Clip(*about, tuple(stored[f"{n}/{k}"] for k in range(int(stored[f"{n}/count"]))))
+                    for n, (*about, _) in enumerate(asked)
+                ]
+    clips = []
+    for n, (file, fights, source, split, piece) in enumerate(track(asked, "reading clips")):
+        pictures = [(at_s, _narrowed(image)) for at_s, image in pictures_of(piece)]
+        random = np.random.default_rng(n)
+        count = views if split in (TRAIN, ORDINARY) else 1
+        seen_as = views_of([image for _, image in pictures], fights, count, random)
+        readings = tuple(reading_of(pictures, embedder, view, random) for view in seen_as)
+        clips.append(Clip(file, fights, source, split, readings))
     kept.parent.mkdir(parents=True, exist_ok=True)
     arrays = {f"{n}/{k}": each for n, clip in enumerate(clips) for k, each in enumerate(clip.readings)}
+    counts = {f"{n}/count": np.array(len(clip.readings)) for n, clip in enumerate(clips)}
     partial = kept.with_suffix(".partial.npz")
-    np.savez_compressed(partial, made_of=np.array(made_of), **arrays)
+    np.savez_compressed(partial, made_of=np.array(made_of), **arrays, **counts)
     partial.replace(kept)
     return clips
 
 
-def readings_of(video: Path, embedder: FrameEmbedder, begins_s: Sequence[float]) -> list[Floats]:
-    """Features of a clip per reading, (steps, F) each.
-
-    Only the first reading's pictures are shown to the detector: the others take the embedding that was last known.
-    """
-    memories = [SceneFeatures() for _ in begins_s]
-    steps: list[list[Floats]] = [[] for _ in begins_s]
-    due_s = [*begins_s]
-    embedding: Floats | None = None
-    for at_s, image in timed_pictures(video):
-        wanted = [n for n, due in enumerate(due_s) if at_s >= due - _NEAR_ENOUGH_S]
-        if not wanted:
+def reading_of(
+    pictures: Sequence[tuple[float, NDArray[np.uint8]]],
+    embedder: FrameEmbedder,
+    view: View = AS_IT_IS,
+    random: np.random.Generator | None = None,
+) -> Floats:
+    """Features of a clip, (steps, F), as the service would have them of this view at its usual rate."""
+    memory, steps, due_s = SceneFeatures(), [], view.begins_s
+    random = random or np.random.default_rng(0)
+    for clip_s, image in pictures:
+        at_s = clip_s / view.speed
+        if at_s < due_s - _NEAR_ENOUGH_S:
             continue
-        if 0 in wanted or embedding is None:
-            content, embedding = embedder.look(image)
-        else:
-            canvas, fit = letterbox(image, embedder.fit)
-            (x, y), (w, h) = fit.offset_xy, fit.content_wh
-            content = canvas[y : y + h, x : x + w]
-        for n in wanted:
-            steps[n] += [each for _, each in memories[n].update(at_s - begins_s[n], content, embedding)]
-            while due_s[n] <= at_s + _NEAR_ENOUGH_S:
-                due_s[n] += ANALYSED_S
-    return [np.array(each, np.float32).reshape(-1, len(SCENE_FEATURES)) for each in steps]
+        content, embedding = embedder.look(view.of(image, random))
+        steps += [each for _, each in memory.update(at_s - view.begins_s, content, embedding)]
+        while due_s <= at_s + _NEAR_ENOUGH_S:
+            due_s += ANALYSED_S
+    return np.array(steps, np.float32).reshape(-1, len(SCENE_FEATURES))
+
+
+def pictures_of(piece: Piece) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """(seconds from the piece's beginning, RGB uint8 (H, W, 3)). Raises ArtifactError."""
+    for at_s, image in timed_pictures(piece.video):
+        if at_s >= piece.ends_s:
+            return
+        if at_s >= piece.begins_s:
+            yield at_s - piece.begins_s, image
 
 
 def timed_pictures(video: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -151,15 +181,20 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _clip(row: dict[str, str], readings: Sequence[Floats]) -> Clip:
-    return Clip(row["file"], row["label"] == FIGHT, row["source"], row["split"], tuple(readings))
+def _narrowed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if width <= _WIDEST_PX:
+        return image
+    size = _WIDEST_PX, round(_WIDEST_PX * height / width)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _made_of(folder: Path, detector: str, begins_s: Sequence[float]) -> str:
-    """Changes with the clips' list, the detector, and the code and names of the features."""
+def _made_of(clips: Sequence[str], detector: str, views: int) -> str:
+    """Changes with the clips, the detector, and the code and names of the features."""
+    import models.behaviour.scene_views as seen_as
     import streamer.behaviour.scene_features as features
     import streamer.behaviour.scene_motion as motion
 
-    code = [sha256_of(Path(str(each.__file__))) for each in (features, motion)]
-    parts = [sha256_of(folder / CLIPS_FILE), detector, *code, str(tuple(begins_s)), *SCENE_FEATURES]
+    code = [sha256_of(Path(str(each.__file__))) for each in (features, motion, seen_as)]
+    parts = [*clips, detector, *code, str(views), *SCENE_FEATURES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.behaviour.scene_clips import FrameEmbedder, read_rows, readings_of
+from models.behaviour.scene_clips import FrameEmbedder, read_rows, reading_of, timed_pictures
 from models.behaviour.scene_scores import area_under_roc, at_the_end
 from models.detector.latency import machine
 from streamer.behaviour.head_artifact import FIGHT, load_head
@@ -75,7 +75,9 @@ def judge_clips(folder: Path, head_folder: Path, detector: Path, split: str | No
     session = open_scene_head(head_folder)
     embedder = FrameEmbedder(detector)
     rows = [row for row in read_rows(folder) if split in (None, row["split"])]
-    readings = [readings_of(folder / row["file"], embedder, (0.0,))[0] for row in track(rows, "judging clips")]
+    readings = [
+        reading_of(list(timed_pictures(folder / row["file"])), embedder) for row in track(rows, "judging clips")
+    ]
     if embedder.sha256 not in session.manifest.embedding_of:
         # As the service does it: embeddings of a detector that the head does not know tell it nothing.
         embedded = SCENE_FEATURES.index("embedded")

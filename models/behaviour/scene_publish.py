@@ -28,8 +28,9 @@ from models.behaviour.evaluate import SCENE_HEAD
 from models.behaviour.export_step import STEPS, StepParity, export_step
 from models.behaviour.pictures import draw_reliability, draw_roc, reliability, roc
 from models.behaviour.scene_card import card
-from models.behaviour.scene_clips import Clip, gather
+from models.behaviour.scene_clips import ORDINARY, TRAIN, Clip, gather
 from models.behaviour.scene_evaluate import figures_of, judge_clips
+from models.behaviour.scene_footage import FIGHTS_FOLDER, ordinary_footage
 from models.behaviour.scene_net import Committee
 from models.behaviour.scene_train import LABELS, STEPS_FILE, Plan, cross_validate, train
 from models.detector.latency import machine
@@ -40,17 +41,20 @@ from streamer.errors import ArtifactError, StreamerError
 from streamer.zoo import bundled_model, zoo_folder
 
 FIGURES_FILE = "figures.json"
-FIGHTS_FOLDER = "surv_fight"
 _HEADLINE = ("fight_auc", "fight_accuracy")
 
 
-def publish(fights: Path, detector: Path, work: Path, out: Path, replace: bool, repeats: int) -> None:
+def publish(data: Path, detector: Path, work: Path, out: Path, replace: bool, repeats: int) -> None:
     """Write OUT/brawl. Raises ParityError, ArtifactError."""
     target = out / SCENE_HEAD
     if target.exists() and not replace:
         raise ArtifactError(f"{target}: exists already; --replace replaces it, --out chooses another place")
-    plan = Plan()
-    clips = [clip for clip in gather(fights, detector, work / STEPS_FILE) if clip.split == "train"]
+    plan, fights = Plan(), data / FIGHTS_FOLDER
+    clips = [
+        clip
+        for clip in gather(fights, detector, work / STEPS_FILE, ordinary_footage(data))
+        if clip.split in (TRAIN, ORDINARY)
+    ]
     net = train(plan, clips, work)
     graph, parity = export_step(net, proof_of(clips))
     manifest = manifest_of(net, graph, parity, plan, clips, load_artifact(detector).manifest.sha256)
@@ -100,9 +104,7 @@ def manifest_of(
     net: Committee, graph: bytes, parity: StepParity, plan: Plan, clips: Sequence[Clip], detector: str
 ) -> HeadManifest:
     """What the folder promises."""
-    quiet = np.concatenate([each for clip in clips if not clip.fights for each in clip.readings])[
-        :, : len(SCENE_MOTION)
-    ]
+    quiet = np.concatenate([clip.readings[0] for clip in clips if not clip.fights])[:, : len(SCENE_MOTION)]
     spans = np.percentile(quiet, (1, 50, 99), axis=0).T
     usual: Mapping[str, tuple[float, ...]] = {
         name: tuple(round(float(v), 5) for v in span) for name, span in zip(SCENE_MOTION, spans, strict=True)
@@ -120,8 +122,14 @@ def manifest_of(
             "date": datetime.now(UTC).date().isoformat(),
             "data": [{
                 "name": "surv_fight, train split", "licence": "MIT (repository); clips cut from public video",
-                "clips": len(clips), "attribution": "Akti, Tataroglu, Ekenel: Vision-based fight detection from "
-                "surveillance cameras, IPTA 2019",
+                "clips": sum(clip.split == TRAIN for clip in clips),
+                "attribution": "Akti, Tataroglu, Ekenel: Vision-based fight detection from surveillance cameras, IPTA "
+                "2019",
+            }, {
+                "name": "ordinary footage", "licence": "CC BY-SA (CAVIAR train split), CC-BY-4.0 (shop, table, street, "
+                "car park)", "clips": sum(clip.split == ORDINARY for clip in clips),
+                "attribution": "EC Funded CAVIAR project/IST 2001 37540, "
+                "http://homepages.inf.ed.ac.uk/rbf/CAVIAR/; Intel IoT DevKit sample videos; NVIDIA",
             }],
         },
     )  # fmt: skip
@@ -141,7 +149,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     try:
         publish(
-            args.data / FIGHTS_FOLDER, args.detector or bundled_model(), args.work, args.out or zoo_folder(),
+            args.data, args.detector or bundled_model(), args.work, args.out or zoo_folder(),
             args.replace, args.cross_validate,
         )  # fmt: skip
     except (StreamerError, ParityError, ValueError) as error:

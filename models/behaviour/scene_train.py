@@ -1,4 +1,4 @@
-"""Train the scene head: `python -m models.behaviour.scene_train --fights ../shared/data/surv_fight`.
+"""Train the scene head: `python -m models.behaviour.scene_train --data ../shared/data`.
 
 Minutes on one core. Stop it at any moment: the same command goes on after the last member of the committee that was
 finished. `--cross-validate` trains without some sources, in turn, and scores those: all choices in Plan, and how a clip
@@ -22,7 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.behaviour.scene_clips import Clip, gather
+from models.behaviour.scene_clips import ORDINARY, TRAIN, Clip, gather
+from models.behaviour.scene_footage import FIGHTS_FOLDER, ordinary_footage
 from models.behaviour.scene_net import Committee
 from models.behaviour.scene_scores import READERS, area_under_roc
 from models.behaviour.step_net import StepNet, sequence
@@ -39,7 +40,7 @@ class Plan:
     """All that was chosen, by cross-validation over the sources of the train split."""
 
     members: int = 4
-    epochs: int = 80
+    epochs: int = 60
     batch: int = 32
     peak_rate: float = 4e-3
     weight_decay: float = 0.1
@@ -167,14 +168,19 @@ def folds_of(clips: Sequence[Clip], seed: int = 0, folds: int = FOLDS) -> NDArra
 
 
 def cross_validate(plan: Plan, clips: Sequence[Clip], repeats: int = 1) -> dict[str, object]:
-    """AUC and accuracy of clips whose source was left out, by how a clip is scored; of one net, and of all members."""
+    """AUC and accuracy of clips whose source was left out, by how a clip is scored; of one net, and of all members.
+
+    Ordinary footage is learnt from in every fold, and never scored.
+    """
+    ordinary = [clip for clip in clips if clip.split == ORDINARY]
+    clips = [clip for clip in clips if clip.split == TRAIN]
     fights = np.array([clip.fights for clip in clips])
     found: dict[str, list[tuple[float, float]]] = {}
     for repeat in range(repeats):
         folds = folds_of(clips, repeat)
         told: list[list[NDArray[np.float32]]] = [[] for _ in clips]
         for fold in range(FOLDS):
-            learnt_from = [clip for clip, n in zip(clips, folds, strict=True) if n != fold]
+            learnt_from = [clip for clip, n in zip(clips, folds, strict=True) if n != fold] + ordinary
             left_out = np.flatnonzero(folds == fold)
             for number in range(plan.members):
                 net = train_member(plan, learnt_from, number + 100 * fold + 1000 * repeat, foresees=False)
@@ -193,7 +199,7 @@ def cross_validate(plan: Plan, clips: Sequence[Clip], repeats: int = 1) -> dict[
 
 def train(plan: Plan, clips: Sequence[Clip], work: Path) -> Committee:
     """All members on the train split, from wherever a checkpoint of the same plan and clips left off."""
-    clips = [clip for clip in clips if clip.split == "train"]
+    clips = [clip for clip in clips if clip.split in (TRAIN, ORDINARY)]
     path = work / CHECKPOINT
     about = {
         "plan": asdict(plan),
@@ -226,7 +232,7 @@ def train(plan: Plan, clips: Sequence[Clip], work: Path) -> Committee:
 def main() -> None:
     """Cross-validate, or train on the whole train split."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fights", type=Path, required=True, help="folder of clips with clips.csv")
+    parser.add_argument("--data", type=Path, required=True, help=f"folder that holds {FIGHTS_FOLDER}, and more footage")
     parser.add_argument("--work", type=Path, default=Path("build/behaviour"), help="steps, checkpoint")
     parser.add_argument("--detector", type=Path, help="whose embeddings (default: the bundled one)")
     parser.add_argument(
@@ -239,9 +245,11 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     plan = Plan(**{field.name: getattr(args, field.name) for field in fields(Plan)})
-    clips = gather(args.fights, args.detector or bundled_model(), args.work / STEPS_FILE)
+    clips = gather(
+        args.data / FIGHTS_FOLDER, args.detector or bundled_model(), args.work / STEPS_FILE, ordinary_footage(args.data)
+    )
     if args.cross_validate:
-        print(json.dumps(cross_validate(plan, [each for each in clips if each.split == "train"], args.cross_validate)))
+        print(json.dumps(cross_validate(plan, clips, args.cross_validate)))
         return
     train(plan, clips, args.work)
 

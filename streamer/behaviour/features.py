@@ -91,8 +91,9 @@ class TrackFeatures:
             return []
         due: dict[int, list[tuple[int, _Track, Float64, Float64 | None]]] = {}
         boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
-        sizes = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], axis=1)
-        seen = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, sizes], axis=1)
+        with np.errstate(invalid="ignore"):  # of boxes that are no numbers, which are refused below
+            sizes = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], axis=1)
+            seen = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, sizes], axis=1)
         sound = (np.abs(seen) < _LARGEST_PX).all(1) & (sizes > _SMALLEST_PX).all(1)  # NaN is neither
         for n, track_id in enumerate(ids.tolist()):
             if not sound[n]:

@@ -18,6 +18,7 @@ from streamer.behaviour.life import Life, hour_of
 from streamer.behaviour.normal import CameraNormal
 from streamer.behaviour.step_session import StepSession
 from streamer.behaviour.step_states import Floats, StepStates
+from streamer.behaviour.unusual import Unusual
 from streamer.types import Detections, Frame, SceneScores, Tracks
 
 SPELL_S = 10.0
@@ -62,6 +63,8 @@ class SceneHead:
         self._states, self._make_steps = StepStates(session), make_steps
         self._embeds, self._timezone, self._on_life = embeds, timezone, on_life
         self._fight = session.manifest.labels.index(FIGHT)
+        # Words are told beside what was normal in training: what is usual here is kept for surprise alone.
+        self._unusual = Unusual(session.manifest.features, session.manifest.usual, here=False)
         self._cameras: dict[str, _Camera] = {}
 
     @property
@@ -95,7 +98,14 @@ class SceneHead:
             hour = hour_of(frame.captured_at, self._timezone)
             hours = np.array([-1 if hour is None else hour])
             anomaly = 1.0 - float(normal.scene.p_values(self._states.smoothed[[row]], hours)[0])
-        return SceneScores(fight=float(self._states.probs[row, self._fight]), anomaly=anomaly)
+        states = self._states
+        return SceneScores(
+            fight=float(states.probs[row, self._fight]),
+            anomaly=anomaly,
+            attention=states.attention[row].copy(),
+            step_s=self.step_s,
+            unusual=self._unusual.words(states.features[[row]])[0],
+        )
 
     def drop(self, camera: str) -> None:
         """The camera's session is over. A spell that it cut short is no whole one, and is not told of."""

@@ -1,4 +1,4 @@
-"""What is farthest from normal, in words: the last features of a track against those of normal tracks."""
+"""What is farthest from normal, in words: the last features of a track, or of a picture, against normal ones."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ PHRASES = (
     _Phrase("overlap", above="closer to somebody than is usual{here}"),
     _Phrase("crowd", above="in a denser crowd than is usual{here}"),
     _Phrase("neighbour_low", below="beside somebody who is low down"),
+    # Of whole pictures.
+    _Phrase("turmoil_peak_middle", above="motion that goes every way at once in one place"),
+    _Phrase("flow_fastest", above="something moves faster than is usual{here}"),
+    _Phrase("flow_change", above="motion turns from one moment to the next"),
+    _Phrase("moving_share", above="more of the picture moves than is usual{here}"),
 )
 
 

@@ -69,7 +69,7 @@ class AnomalyRule:
             told = seen.evidence(row, text, place, {"anomaly": (anomaly, limit)})
             details = {
                 "anomaly": course.timeline,
-                "steps": steps_that_mattered(scores, row, frame.media_s),
+                "steps": steps_that_mattered(scores.attention[row], scores.step_s, frame.media_s),
                 "unusual": list(unusual),
             }
             found.append(replace(told, score=anomaly, details=details, strip=self._film.of(told.box_xyxy)))

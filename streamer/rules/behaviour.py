@@ -7,10 +7,13 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, Literal, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamer.rules.film_strip import FilmStrip
 from streamer.rules.geometry import Zone
 from streamer.rules.subjects import Subjects, Who
-from streamer.types import BehaviourScores, Evidence, Frame, Tracks
+from streamer.types import BehaviourScores, Evidence, Frame, SceneScores, Tracks
 
 Behaviour = Literal["fallen", "running", "fighting"]
 
@@ -42,11 +45,11 @@ class Course:
         return [[round(at_s, 3), round(probability, 4)] for at_s, probability in self._points]
 
 
-def steps_that_mattered(scores: BehaviourScores, row: int, at_s: float) -> list[list[float]]:
-    """(media_s, share) of the last steps that what is said of a track rests on, oldest first, JSON-ready."""
-    weights = scores.attention[row].tolist()
-    first = at_s - scores.step_s * (len(weights) - 1)
-    return [[round(first + n * scores.step_s, 3), round(w, 4)] for n, w in enumerate(weights) if w >= 0.01]
+def steps_that_mattered(attention: NDArray[np.float32], step_s: float, at_s: float) -> list[list[float]]:
+    """(media_s, share) of the last steps that what is said rests on, oldest first, JSON-ready; attention (A,)."""
+    weights = attention.tolist()
+    first = at_s - step_s * (len(weights) - 1)
+    return [[round(first + n * step_s, 3), round(w, 4)] for n, w in enumerate(weights) if w >= 0.01]
 
 
 class BehaviourRule:
@@ -91,7 +94,7 @@ class BehaviourRule:
         found = self._of_tracks(frame, tracks, scores) if self._behaviour in scores.labels else []
         scene = scores.scene if self._behaviour == "fighting" and self._zone is None else None
         if scene and self._scene.add(frame.media_s, scene.fight, self._above, self._below):
-            found.append(self._of_scene(scene.fight))
+            found.append(self._of_scene(scene, frame.media_s))
         return found
 
     def reset(self) -> None:
@@ -117,18 +120,22 @@ class BehaviourRule:
             told = seen.evidence(row, text, self._zone.name if self._zone else None, measures)
             details: dict[str, Any] = {
                 "probabilities": course.timeline,
-                "steps": steps_that_mattered(scores, row, frame.media_s),
+                "steps": steps_that_mattered(scores.attention[row], scores.step_s, frame.media_s),
                 "unusual": list(scores.unusual[row]),
             }
             found.append(replace(told, score=probability, details=details, strip=self._film.of(told.box_xyxy)))
         return found
 
-    def _of_scene(self, probability: float) -> Evidence:
+    def _of_scene(self, scene: SceneScores, at_s: float) -> Evidence:
         return Evidence(
             subject=_SCENE,
-            text=f"people are fighting in the picture ({probability:.0%} sure)",
-            measures={"fight_probability": (probability, self._above)},
-            score=probability,
-            details={"probabilities": self._scene.timeline},
+            text=f"people are fighting in the picture ({scene.fight:.0%} sure)",
+            measures={"fight_probability": (scene.fight, self._above)},
+            score=scene.fight,
+            details={
+                "probabilities": self._scene.timeline,
+                "steps": steps_that_mattered(scene.attention, scene.step_s, at_s),
+                "unusual": list(scene.unusual),
+            },
             strip=self._film.of(),
         )

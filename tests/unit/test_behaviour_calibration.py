@@ -12,6 +12,7 @@ from streamer.behaviour.calibration_store import Calibration, calibration_path, 
 from streamer.behaviour.learner import MOST_STEPS, Learner
 from streamer.behaviour.life import Life
 from streamer.behaviour.motion import MOTION
+from streamer.behaviour.scene_features import SCENE_MOTION
 from streamer.behaviour.unusual import PHRASES, Unusual
 from streamer.errors import ArtifactError
 
@@ -176,7 +177,7 @@ def test_times_are_told_in_seconds():
 
 
 def test_there_are_words_only_for_features_that_exist():
-    assert {phrase.feature for phrase in PHRASES} <= set(MOTION)
+    assert {phrase.feature for phrase in PHRASES} <= {*MOTION, *SCENE_MOTION}
 
 
 def test_features_without_a_usual_range_stay_silent():

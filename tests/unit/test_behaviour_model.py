@@ -288,7 +288,7 @@ def test_embeddings_count_only_where_the_head_knows_their_detector(tmp_path, kno
     for index in range(10):
         frame, tracks = a_frame(index=index), one_walker(index)
         [with_them], [without] = heads.score([(frame, seeing, tracks)]), blind.score([(frame, nothing(), tracks)])
-    assert (np.abs(with_them.probs - without.probs).max() > 1e-3) == differs
+    assert (np.abs(with_them.probs - without.probs).max() > 1e-6) == differs
 
 
 def test_no_tracks_and_no_frames_are_nothing_special(tmp_path):

@@ -45,7 +45,9 @@ def behaving(
         step_s=0.2,
         unusual=(("three times as fast as usual here",),) * m,
         tracks_per_day=tracks_per_day,
-        scene=None if fight is None else SceneScores(fight, float("nan")),
+        scene=None
+        if fight is None
+        else SceneScores(fight, float("nan"), np.array([0.0, 0.25, 0.75], np.float32), 0.2, ("all at once",)),
     )
     tracks = tracks_of(*who, ended=ended) if who else Tracks.none(("person",), ended)
     return replace(tracks, behaviour=scores)
@@ -110,6 +112,8 @@ def test_a_fight_is_seen_in_the_picture_without_any_track() -> None:
     told = said[1][0]
     assert (told.subject, told.text) == ("scene", "people are fighting in the picture (80% sure)")
     assert told.details["probabilities"] == [[0.0, 0.2], [0.2, 0.8]]
+    assert told.details["steps"] == [[0.0, 0.25], [0.2, 0.75]]
+    assert told.details["unusual"] == ["all at once"]
     assert not fallen_rule(behaviour="fighting", zone=LEFT).judge(frame_at(0.0), behaving(fight=0.9))
     assert not fallen_rule().judge(frame_at(0.0), behaving(fight=0.9))
 

@@ -208,7 +208,7 @@ def test_behaviour_and_scene_are_told_where_a_model_can_say() -> None:
             attention=np.zeros((2, 4), np.float32),
             step_s=0.2,
             unusual=((), ()),
-            scene=SceneScores(0.125, 0.5),
+            scene=SceneScores(0.125, 0.5, np.zeros(4, np.float32), 0.2),
         ),
     )
     first, young, loose = frame_objects(detections, tracks)
