@@ -12,8 +12,8 @@ ASKED = {"fight_auc": 0.88, "fight_accuracy": 0.80}
 _BASELINE = {"fight_auc": 0.75, "fight_accuracy": 0.65}
 _WEAK = (
     "211 clips of two seconds from 34 public videos, each cut around something that happens. A few minutes of a lobby, "
-    "a shop, a table, a street and a car park stand for ordinary days; long hours, rain, insects at night and trees were "
-    "not among them: how often it is wrong there was not measured.",
+    "a shop, a table, a street and a car park stand for ordinary days; long hours, rain, insects at night and trees "
+    "were not among them: how often it is wrong there was not measured.",
     "48 clips of 8 videos are few to measure by: one standard error is about 0.05 of the AUC, 0.06 of the accuracy.",
     "It answers to turmoil, motion that goes every way at once in one place. Dancing, sport, children who romp or a "
     "crowd that parts have that too and were not measured; it may take them for fights.",
@@ -21,8 +21,10 @@ _WEAK = (
     "Nothing is said of the first 0.4 s of a session, and what it says then is worth less than after a second or two.",
     "The detector has seen pictures of the training clips, not of the others: what its embedding tells is worth less "
     "on a new camera than in training, which is why it is weighed down.",
-    "In training every clip was also seen from nearer, at other paces, noisier and blurred: before that it took whoever "
-    "ran past a new camera for a fighter, and it still does at times.",
+    "In training every clip was also seen from nearer, at other paces, noisier and blurred: before that it took "
+    "whoever ran past a new camera for a fighter, and it still does at times. That idea came from looking at val clips "
+    "that it got wrong, so val is no longer quite unseen (AUC 0.717 before, 0.774 with it; by cross-validation 0.896 "
+    "and 0.899).",
     "What comes next was learnt from quiet clips of two seconds: its surprise needs calibration per camera.",
 )
 
