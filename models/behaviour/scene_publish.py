@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from export.onnx import OPSET, sha256
 from export.parity import ParityError
+from models.behaviour.committee import Committee
 from models.behaviour.evaluate import SCENE_HEAD
 from models.behaviour.export_step import STEPS, StepParity, export_step
 from models.behaviour.pictures import draw_reliability, draw_roc, reliability, roc
@@ -31,7 +32,6 @@ from models.behaviour.scene_card import card
 from models.behaviour.scene_clips import ORDINARY, TRAIN, Clip, gather
 from models.behaviour.scene_evaluate import figures_of, judge_clips
 from models.behaviour.scene_footage import FIGHTS_FOLDER, ordinary_footage
-from models.behaviour.scene_net import Committee
 from models.behaviour.scene_train import LABELS, STEPS_FILE, Plan, cross_validate, train
 from models.detector.latency import machine
 from streamer.artifacts import load_artifact

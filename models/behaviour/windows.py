@@ -84,7 +84,9 @@ class Scores:
 def windows_of(told: Sequence[Spoken]) -> Windows:
     """Whole windows one after the other from each track's first step; the label is the most frequent one in it.
 
-    A window's probabilities are the mean of its steps', and so is its surprise.
+    A window's probabilities are what is said at its end: the head hears only the past, so that it is the first word on
+    all of this second (on left-out train clips movement macro-F1 is 0.52 by that, 0.50 by the mean of the steps, which
+    is half about the second before). Its surprise is the mean of its steps', as the runtime smooths it.
     """
     truth: dict[str, list[int]] = {head: [] for head in NAMES}
     probs: dict[str, list[NDArray[np.float32]]] = {head: [] for head in NAMES}
@@ -94,7 +96,7 @@ def windows_of(told: Sequence[Spoken]) -> Windows:
             part = slice(start, start + WINDOW_STEPS)
             for head in NAMES:
                 truth[head].append(_most_frequent(getattr(each.track, _LABEL_OF[head])[part]))
-                probs[head].append(each.probs[head][part].mean(0))
+                probs[head].append(each.probs[head][part][-1])
             strange.append(float(np.nanmean(each.surprise[part])))
             sequences.append(each.track.sequence)
     return Windows(

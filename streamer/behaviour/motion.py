@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREDICTED: tuple[str, ...] = (
-    "straightness", "straightness_10", "pace_3", "peak_speed_3", "stillness", "width_change_1", "relative_speed",
+    "straightness", "straightness_10", "pace_3", "turning", "stillness", "width_change_1", "relative_speed",
 )  # fmt: skip
 """The leading features, whose next values the track head foresees: how one gets along.
 
@@ -17,7 +17,8 @@ these for as long as it lasts. Chosen among all features on left-out clips of CA
 MOTION: tuple[str, ...] = (
     *PREDICTED,
     # Speeds, in bodies per second over the last 0.2, 0.4, 1 and 3 seconds.
-    "speed_02", "speed_04", "speed_1", "speed_3", "sideways_1", "down_1", "fidget", "acceleration", "turning",
+    "speed_02", "speed_04", "speed_1", "speed_3", "sideways_1", "down_1", "peak_speed_3", "fidget",
+    "acceleration",
     # The box: logarithms of ratios, now against 0.4 or 1 s ago, the track's slow average, or its look when walking.
     "aspect", "aspect_change_1", "aspect_from_usual", "aspect_from_walking", "height_change_04", "height_change_1",
     "height_from_usual", "height_from_walking", "height_of_body", "wobble_04", "wobble_1",

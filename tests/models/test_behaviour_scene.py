@@ -17,10 +17,10 @@ pytestmark = pytest.mark.needs("torch")
 torch = pytest.importorskip("torch")
 
 from export.parity import ParityError  # noqa: E402
+from models.behaviour.committee import Committee  # noqa: E402
 from models.behaviour.export_step import check_step_parity, export_step  # noqa: E402
 from models.behaviour.scene_clips import Clip, read_rows  # noqa: E402
 from models.behaviour.scene_evaluate import Judged, figures_of, judge, open_scene_head  # noqa: E402
-from models.behaviour.scene_net import Committee  # noqa: E402
 from models.behaviour.scene_publish import draw, manifest_of, proof_of  # noqa: E402
 from models.behaviour.scene_scores import area_under_roc, at_the_end, highest, highest_for  # noqa: E402
 from models.behaviour.scene_train import Plan, folds_of, new_member, speak, train, train_member  # noqa: E402

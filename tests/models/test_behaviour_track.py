@@ -33,6 +33,7 @@ with contextlib.suppress(ImportError):  # the marker says so
         split_of,
         steps_of,
     )
+    from models.behaviour.committee import Committee
     from models.behaviour.disturb import disturbed
     from models.behaviour.evaluate import main as evaluate
     from models.behaviour.export_step import STEPS, check_step_parity, export_step, step_graph
@@ -157,6 +158,29 @@ def test_the_graph_says_what_the_net_says_over_200_carried_steps() -> None:
         check_step_parity(tiny_net(seed=1), graph, features)
     with pytest.raises(ParityError, match="200 carried steps"):
         check_step_parity(net, graph, features[:10])
+
+
+def test_a_committee_says_what_its_members_say_on_average_through_its_graph_too() -> None:
+    features = np.random.default_rng(0).normal(0, 2, (STEPS, 3, 5)).astype(np.float32)
+    members = [tiny_net(seed) for seed in (0, 1, 2)]
+    for other in members[1:]:
+        other.mean.copy_(members[0].mean)
+        other.scale.copy_(members[0].scale)
+    committee = Committee(members).eval()
+    _, parity = export_step(committee, features)
+    assert parity.largest_difference["probs"] < 1e-4
+    apart, states = [net.fresh(3) for net in members], committee.fresh(3)
+    for x in torch.from_numpy(features[:20]):
+        with torch.no_grad():
+            *told, states = committee(x, states)
+            each = [net(x, state) for net, state in zip(members, apart, strict=True)]
+        apart = [one[-1] for one in each]
+    names = committee.output_names
+    for name in ("probs", "context", "attention"):
+        mean = torch.stack([one[names.index(name)] for one in each]).mean(0)
+        assert torch.allclose(told[names.index(name)], mean, atol=1e-6), name
+    for name in ("prediction", "spread"):
+        assert torch.equal(told[names.index(name)], each[0][names.index(name)]), name
 
 
 def test_a_graph_of_other_outputs_is_refused() -> None:
@@ -343,9 +367,9 @@ def test_f1_of_a_confusion_counted_by_hand() -> None:
     assert np.isnan(f1_of(table)[2])
 
 
-def test_a_window_is_five_steps_under_their_most_frequent_label() -> None:
+def test_a_window_is_five_steps_under_their_most_frequent_label_and_judged_by_the_last_word() -> None:
     steps = 13
-    labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 3, 3, 3])
+    labels = np.array([0, 0, 1, 1, 1, 0, 2, 2, 2, 2, 3, 3, 3])
     track = Steps("A", 1, 1.0, True, np.arange(steps) * STEP_S, np.zeros((steps, 3), np.float32), labels, labels,
                   labels)  # fmt: skip
     probs = {name: np.eye(classes, dtype=np.float32)[labels] for name, classes in HEADS.items()}
@@ -353,6 +377,8 @@ def test_a_window_is_five_steps_under_their_most_frequent_label() -> None:
     scores = score_windows([Spoken.of(track, probs, zeros, zeros)])
     assert scores.windows == 2
     assert scores.accuracy == {"movement": 1.0, "context": 1.0, "probs": 1.0}
+    early = {name: np.eye(classes, dtype=np.float32)[np.roll(labels, -1)] for name, classes in HEADS.items()}
+    assert score_windows([Spoken.of(track, early, zeros, zeros)]).accuracy["movement"] == 0.0
 
 
 def test_reliability_of_one_who_is_always_sure_and_right_half_of_the_time() -> None:

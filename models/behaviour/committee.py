@@ -1,7 +1,8 @@
 """Several small step nets that learnt the same from different beginnings, as one: their probabilities are averaged.
 
-163 clips of 26 places are few: what one net happens to learn differs more from seed to seed than from plan to plan, and
-an average of a few is steadier than any (Lakshminarayanan et al. 2017). Only the first member foresees.
+A fight, two falls and four runners, or clips of 26 places, are few: what one net happens to learn of them differs more
+from seed to seed than from plan to plan, and an average of a few is steadier than any (Lakshminarayanan et al. 2017).
+Only the first member foresees.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from models.behaviour.step_net import StepNet
 class Committee(nn.Module):
     """The interface of StepNet that export_step needs; members share features, heads, memory, mean and scale."""
 
+    scale: Tensor
+
     def __init__(self, members: Sequence[StepNet]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         first = members[0]
         self.features, self.predicted, self.memory = first.features, first.predicted, first.memory
-        self.output_names = first.output_names
+        self.head_names, self.output_names = first.head_names, first.output_names
         self.register_buffer("scale", first.scale.clone())
 
     @property
@@ -35,9 +38,10 @@ class Committee(nn.Module):
         return torch.zeros(batch, self.state_width)
 
     def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        """As StepNet.forward: probs, prediction, spread, attention, next state."""
+        """As StepNet.forward: the heads' probabilities, prediction, spread, attention, next state."""
         states = state.split([each.state_width for each in self.members], dim=1)
         told = [each(features, own) for each, own in zip(self.members, states, strict=True)]
-        probs = torch.stack([each[0] for each in told]).mean(0)
-        attention = torch.stack([each[3] for each in told]).mean(0)
-        return probs, told[0][1], told[0][2], attention, torch.cat([each[-1] for each in told], dim=1)
+        *heads, attention = [
+            torch.stack([each[n] for each in told]).mean(0) for n in (*range(len(self.head_names)), -2)
+        ]
+        return (*heads, *told[0][-4:-2], attention, torch.cat([each[-1] for each in told], dim=1))
