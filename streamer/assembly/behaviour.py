@@ -24,13 +24,18 @@ FALSE_ALERTS_PER_DAY = 2.0
 """The budget by which p-values are made fine enough where no rule states one."""
 
 
-def open_behaviour(config: Config, detector: OnnxDetector) -> BehaviourHeads | None:
-    """The heads of a configuration, None where both are switched off; cameras with a calibration have their normal.
+def open_behaviour(config: Config, detector: OnnxDetector, everywhere: bool = False) -> BehaviourHeads | None:
+    """The heads of a configuration, None where none is asked for; calibrated cameras have their normal.
 
-    A calibration that cannot be used leaves its camera learning, with a warning: it is no reason to watch nothing.
-    Raises ArtifactError for a head that cannot be used.
+    Each head looks only at the cameras whose rules need it, unless it shall look everywhere: one look at a whole
+    picture costs as much as the detector's. A calibration that cannot be used leaves its camera learning, with a
+    warning: it is no reason to watch nothing. Raises ArtifactError for a head that cannot be used.
     """
-    track, scene = _track_session(config), _scene_session(config, detector)
+    cameras = frozenset(config.cameras)
+    everywhere = everywhere or config.behaviour.everywhere
+    track_cameras, scene_cameras = (cameras, cameras) if everywhere else _asked_for(config)
+    track = _track_session(config) if track_cameras else None
+    scene = _scene_session(config, detector) if scene_cameras else None
     if track is None and scene is None:
         return None
     return BehaviourHeads(
@@ -40,6 +45,8 @@ def open_behaviour(config: Config, detector: OnnxDetector) -> BehaviourHeads | N
         timezone=config.zone_info(),
         make_picture_steps=SceneFeatures,
         normal=_normal(config, track, scene, detector),
+        track_cameras=track_cameras,
+        scene_cameras=scene_cameras,
     )
 
 
@@ -75,6 +82,14 @@ def check_behaviour(config: Config, origin: str) -> None:
                 )
     if problems:
         raise ConfigError(problems)
+
+
+def _asked_for(config: Config) -> tuple[frozenset[str], frozenset[str]]:
+    """The cameras whose rules need the track head, and the scene head."""
+    rules = [(name, rule) for name, camera in config.cameras.items() for rule in camera.rules]
+    tracks = {name for name, rule in rules if isinstance(rule, Behaviour | Anomaly)}
+    scenes = {name for name, rule in rules if rule.kind == "behaviour.fighting" and rule.zone is None}
+    return frozenset(tracks), frozenset(scenes)
 
 
 def _track_session(config: Config) -> StepSession | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import tzinfo
 
 import numpy as np
@@ -27,6 +27,7 @@ class BehaviourHeads:
                without, a scene head rests
     normal     camera → what is normal there; a camera without is learning: no anomaly, no tracks_per_day
     on_life    is told of every track and spell that has ended; on_steps of every step's features of tracks
+    track_cameras, scene_cameras   at which cameras each head looks; None: at all
 
     track_hash, scene_hash: sha256 of the heads in use, None where none is.
     Memory is kept per camera, session and track. A new session, or time that runs backward, begins without any.
@@ -43,9 +44,12 @@ class BehaviourHeads:
         normal: Mapping[str, CameraNormal] | None = None,
         on_life: OnLife | None = None,
         on_steps: OnSteps | None = None,
+        track_cameras: Container[str] | None = None,
+        scene_cameras: Container[str] | None = None,
     ) -> None:
         self._detector, self._timezone, self._make_picture_steps = detector, timezone, make_picture_steps
         self._on_life, self._on_steps = on_life, on_steps
+        self._track_cameras, self._scene_cameras = track_cameras, scene_cameras
         self._one_at_a_time = threading.Lock()
         self._lost_before = self._refused_before = 0
         self._install(track, scene, normal or {})
@@ -56,9 +60,9 @@ class BehaviourHeads:
             for frame, _, _ in seen:
                 self._enter(frame)
             if self._track:
-                self._track.look(seen)
+                self._track.look([each for each in seen if self._looks(self._track_cameras, each[0])])
             if self._scene:
-                self._scene.look(seen)
+                self._scene.look([each for each in seen if self._looks(self._scene_cameras, each[0])])
             return [self._score(frame, tracks) for frame, _, tracks in seen]
 
     def swap(
@@ -140,18 +144,24 @@ class BehaviourHeads:
 
     def _score(self, frame: Frame, tracks: Tracks) -> BehaviourScores:
         normal = self._normal.get(frame.camera)
-        of_tracks = self._track.scores(frame, tracks, normal) if self._track else _no_scores(len(tracks))
+        track = self._track if self._looks(self._track_cameras, frame) else None
+        scene = self._scene if self._looks(self._scene_cameras, frame) else None
+        of_tracks = track.scores(frame, tracks, normal) if track else _no_scores(len(tracks))
         return BehaviourScores(
-            labels=self._track.labels if self._track else (),
+            labels=track.labels if track else (),
             probs=of_tracks.probs,
             anomaly=of_tracks.anomaly,
             attention=of_tracks.attention,
-            step_s=self._track.step_s if self._track else 0.0,
+            step_s=track.step_s if track else 0.0,
             unusual=of_tracks.unusual,
             tracks_per_day=normal.tracks.tracks_per_day if normal and normal.tracks else None,
-            scene=self._scene.score(frame, normal) if self._scene else None,
+            scene=scene.score(frame, normal) if scene else None,
             drift=normal.drift.text if normal else None,
         )
+
+    @staticmethod
+    def _looks(cameras: Container[str] | None, frame: Frame) -> bool:
+        return cameras is None or frame.camera in cameras
 
     def _ended(self, life: Life) -> None:
         if (normal := self._normal.get(life.camera)) is not None:

@@ -60,7 +60,7 @@ def _replay(args: argparse.Namespace) -> int:
     if args.config:
         check_labels(alone, detector, str(args.config))
         check_behaviour(alone, str(args.config))
-    behaviour = open_behaviour(alone, detector)
+    behaviour = open_behaviour(alone, detector, everywhere=True)  # nobody waits: every line tells all there is
     source = build_recording(name, camera, args.video, detector)
     pipeline = build_pipeline(name, camera, config, detector)
     with _output(args.out) as out, _progress(args.video.name) as advance:

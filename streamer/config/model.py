@@ -257,10 +257,11 @@ class ModelConfig(Strict):
 
 
 class BehaviourConfig(Strict):
-    """Which temporal models look at tracks and at whole pictures; null switches one off."""
+    """Which temporal models look at tracks and at whole pictures, where rules ask for them; null switches one off."""
 
     track: Path | None = Path("gait")  # a folder, or the name of a bundled or pulled model
     scene: Path | None = Path("brawl")
+    everywhere: bool = False  # at cameras without such rules too, for the live feed and for replay
 
 
 class InferenceConfig(Strict):
