@@ -34,7 +34,8 @@ def _validate(args: argparse.Namespace) -> int:
         detector = open_detector(config.model)
         check_labels(config, detector, str(args.config))
         check_behaviour(config, str(args.config))
-        open_behaviour(config, detector)
+        # What is named is tried, whether or not a rule asks for it yet.
+        open_behaviour(config, detector, everywhere=bool(config.behaviour.model_fields_set))
     _show(config, args.config)
     return 0
 
