@@ -103,16 +103,16 @@ class Flow:
             b = now.at_scale[scale]
             change = b - a
             size = np.abs(change - _median(change))
-            least = max(_LEAST_CHANGE, _NOISE_SIGMAS * 1.4826 * _median(size))
+            places = [size.size // 2, int(0.9 * size.size), int(0.99 * size.size)]
+            middle, many, few = (float(each) for each in np.partition(size, places, axis=None)[places])
+            least = max(_LEAST_CHANGE, _NOISE_SIGMAS * 1.4826 * middle)
             raw = np.asarray(dense_flow.calc(_levels(a), _levels(b), None))
             excess = np.maximum(size - np.float32(least), 0)
             if scale == "middle":
                 unexplained = _unexplained(a, b, raw, least)
             flow = raw - np.array([_median(raw[..., 0]), _median(raw[..., 1])], np.float32)
             flow *= np.float32(_REFERENCE_STEP_S / apart_s / len(a))
-            ranked = np.sort(size, axis=None)
-            strong = (float(ranked[int(0.99 * size.size)]), float(ranked[int(0.9 * size.size)]))
-            at_scale[scale] = Moved(excess, excess > 0, flow, np.hypot(flow[..., 0], flow[..., 1]), strong)
+            at_scale[scale] = Moved(excess, excess > 0, flow, np.hypot(flow[..., 0], flow[..., 1]), (few, many))
         return cls(at_scale, unexplained)
 
 
