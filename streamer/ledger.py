@@ -19,6 +19,7 @@ class Skip(StrEnum):
     """Why a frame was left out by design."""
 
     RATE = "rate"  # analyse_fps asks for fewer
+    ASLEEP = "asleep"  # not decoded: the camera's gate let it go
 
 
 class Drop(StrEnum):

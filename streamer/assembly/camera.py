@@ -38,6 +38,7 @@ def build_source(
         options=camera.options,
         connect_timeout_s=camera.connect_timeout_s,
         stall_after_s=camera.stall_after_s,
+        decode=camera.decode,
         decode_threads=camera.decode_threads,
     )
     return CameraSource(options, input_fit, ledger, status, clock)

@@ -40,6 +40,9 @@ from streamer.telemetry.metrics import Metrics
 
 _log = logging.getLogger("streamer.assembly")
 
+KEY_FRAMES_REACH_S = 10.0
+"""How long a picture speaks for where only key frames are looked at: cameras send one every second to ten."""
+
 OnPublished = Callable[[str, float], None]
 MakeSource = Callable[[str, CameraConfig, InputFit, FrameLedger, CameraStatus, Clock], FrameSource]
 
@@ -157,6 +160,8 @@ def _unit(
     now_s = clock.monotonic()
     ledger, status = FrameLedger(name), CameraStatus(name, now_s)
     reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
+    if camera.decode == "key_frames":
+        reach_s = max(reach_s, KEY_FRAMES_REACH_S)
     return CameraUnit(
         source=make_source(name, camera, detector.input_fit, ledger, status, clock),
         pipeline=build_pipeline(name, camera, config, detector, book),

@@ -51,6 +51,17 @@ class Decoder:
                 return []
         return self._decode(packet)
 
+    def decode_alone(self, packet: av.Packet[Any]) -> list[VideoFrame]:
+        """The picture of a key frame whose neighbours are not decoded: at once, also where pictures are reordered."""
+        frames = self.decode(packet)
+        if not frames and self._keyed:
+            frames = self.flush()  # a decoder that reorders waits for company that will not come
+            for frame in frames:  # what comes out without a packet has no time base of its own
+                if frame.time_base is None:
+                    frame.time_base = packet.time_base
+        self._context.flush_buffers()
+        return frames
+
     def flush(self) -> list[VideoFrame]:
         """What is still inside, at the end of a recording."""
         return self._decode(None)

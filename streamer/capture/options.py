@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from streamer.capture.address import is_live, is_rtsp, is_webcam, scheme
+from streamer.capture.gate import DecodeMode
 from streamer.errors import redact
 
 Pace = Literal["live", "demand", "realtime"]
@@ -35,6 +36,7 @@ class CameraOptions:
     connect_timeout_s   for connecting, and again for the first pictures to come
     stall_after_s       no picture for so long ends the session
     backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other
+    decode          always: every picture; key_frames: only those that need no other, and what lies between is let go
     decode_threads  slices of one picture, in parallel: adds no delay. Cameras outnumber cores: 1 is right for most
     """
 
@@ -50,6 +52,7 @@ class CameraOptions:
     stall_after_s: float = 5.0
     backoff_first_s: float = 0.5
     backoff_most_s: float = 30.0
+    decode: DecodeMode = "always"
     decode_threads: int = 1
 
     def __post_init__(self) -> None:

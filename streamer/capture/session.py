@@ -6,13 +6,15 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from av import VideoFrame
+from av import Packet, VideoFrame
 
 from streamer.capture import trouble
 from streamer.capture.connection import Connection
 from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
+from streamer.capture.gate import Gate
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
 from streamer.capture.rate import RateSelector
@@ -26,6 +28,7 @@ from streamer.ledger import CameraStatus, Drop, FrameLedger, Skip
 from streamer.types import Frame
 
 LEAST_JUMP_S = 10.0
+LONGEST_BETWEEN_KEYS_S = 60.0
 EMPTY_SLICE_WAIT_S = 0.005
 
 
@@ -77,6 +80,7 @@ class SessionReader:
         self._log = logging.getLogger("streamer.capture")
         self._decoder = Decoder(connection.stream)
         self._repeats = RepeatFilter()
+        self._gate = Gate(options.decode)
         self._session: Session | None = None
         self._broken_counted = 0
         self._broken_in_a_row = 0
@@ -107,8 +111,11 @@ class SessionReader:
                 self._ledger.received()
                 self._ledger.dropped(Drop.REPEATED)
                 continue
-            # Here is the place for the gate: which packets are worth decoding.
-            decoded = self._decoder.decode(packet) if packet is not None else []
+            if packet is not None and not self._gate.wants(packet):
+                self._let_go()
+                last_picture_s = self._clock.monotonic()  # nothing is amiss
+                continue
+            decoded = self._decoded(packet) if packet is not None else []
             self._count_broken()
             for frame in decoded:
                 yield from self._take(frame)
@@ -123,6 +130,29 @@ class SessionReader:
             for frame in self._decoder.flush():
                 yield from self._take(frame)
             self._count_broken()
+
+    def _decoded(self, packet: Packet[Any]) -> list[VideoFrame]:
+        if not self._gate.alone:
+            return self._decoder.decode(packet)
+        frames = self._decoder.decode_alone(packet)
+        self._gate.made(len(frames))
+        self._tell_if_gate_gave_up()
+        return frames
+
+    def _let_go(self) -> None:
+        """A packet that the gate does not want: a picture that nobody looks at."""
+        self._ledger.received()
+        self._ledger.skipped(Skip.ASLEEP)
+        self._tell_if_gate_gave_up()
+
+    def _tell_if_gate_gave_up(self) -> None:
+        if self._gate.gave_up():
+            self._log.warning(
+                "camera %r: its stream has no key frames that stand alone, so all of it is decoded from now on; set "
+                "'decode: always', or have the camera send key frames",
+                self._options.camera,
+                extra={"camera": self._options.camera},
+            )
 
     def _watch(self, silent_s: float) -> None:
         """The frame-age watchdog: packets that never become pictures are as bad as none."""
@@ -176,9 +206,9 @@ class SessionReader:
         name = self._names.next()
         timeline: Timeline[_Arrived] = Timeline(
             self._options.camera,
-            reorders=self._decoder.reorders,
+            reorders=self._decoder.reorders and not self._gate.alone,
             nominal_s=self._connection.nominal_interval_s,
-            jump_s=max(LEAST_JUMP_S, 2.0 * self._options.stall_after_s),
+            jump_s=max(LONGEST_BETWEEN_KEYS_S if self._gate.alone else LEAST_JUMP_S, 2.0 * self._options.stall_after_s),
         )
         clock: CameraClock | RecordedClock
         match self._options.pace:

@@ -240,6 +240,7 @@ class CameraConfig(Strict):
     analyse_fps: Annotated[float | None, PlainValidator(_rate)] = 5.0  # None: every frame, 'all' in the file
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    decode: Literal["always", "key_frames"] = "always"
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 1
     zones: dict[Identifier, Polygon] = {}
     lines: dict[Identifier, Line] = {}
