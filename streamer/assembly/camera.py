@@ -39,6 +39,7 @@ def build_source(
         connect_timeout_s=camera.connect_timeout_s,
         stall_after_s=camera.stall_after_s,
         decode=camera.decode,
+        look_every_s=camera.look_every_s,
         decode_threads=camera.decode_threads,
     )
     return CameraSource(options, input_fit, ledger, status, clock)

@@ -161,7 +161,7 @@ def _unit(
     ledger, status = FrameLedger(name), CameraStatus(name, now_s)
     reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
     if camera.decode == "key_frames":
-        reach_s = max(reach_s, KEY_FRAMES_REACH_S)
+        reach_s = max(reach_s, KEY_FRAMES_REACH_S, 2.0 * camera.look_every_s)
     return CameraUnit(
         source=make_source(name, camera, detector.input_fit, ledger, status, clock),
         pipeline=build_pipeline(name, camera, config, detector, book),

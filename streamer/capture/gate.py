@@ -12,17 +12,24 @@ import av
 
 DecodeMode = Literal["always", "key_frames"]
 
+_NEAR_ENOUGH_S = 0.02
+"""A key frame that comes a blink before it is due is not put off to the next one."""
+
 
 class Gate:
-    """Asked about every packet of one connection, in order."""
+    """Asked about every packet of one connection, in order.
+
+    look_every_s: of key frames, only those are wanted that come so long after the last wanted one, by their own time.
+    """
 
     MOST_WITHOUT_KEY = 750
     """So many packets without a key frame (half a minute at 25 a second): a stream that is refreshed piece by piece."""
     MOST_BARREN = 3
     """So many in a row that made no picture: such a stream marks where a refresh begins, and calls that a key frame."""
 
-    def __init__(self, mode: DecodeMode) -> None:
-        self._mode = mode
+    def __init__(self, mode: DecodeMode, look_every_s: float = 0.0) -> None:
+        self._mode, self._look_every_s = mode, look_every_s
+        self._looked_at_s: float | None = None
         self._since_key = 0
         self._barren = 0
 
@@ -37,9 +44,18 @@ class Gate:
             return True
         if packet.is_keyframe:
             self._since_key = 0
-            return True
+            return self._due(packet)
         self._since_key += 1
         return False
+
+    def _due(self, packet: av.Packet[Any]) -> bool:
+        if packet.pts is None or packet.time_base is None:
+            return True
+        at_s, last_s = float(packet.pts * packet.time_base), self._looked_at_s
+        if last_s is not None and 0 <= at_s - last_s < self._look_every_s - _NEAR_ENOUGH_S:
+            return False
+        self._looked_at_s = at_s
+        return True
 
     def made(self, pictures: int) -> None:
         """What a wanted packet became."""

@@ -37,6 +37,7 @@ class CameraOptions:
     stall_after_s       no picture for so long ends the session
     backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other
     decode          always: every picture; key_frames: only those that need no other, and what lies between is let go
+    look_every_s    with key_frames: at least so long between two that are decoded; 0: every one
     decode_threads  slices of one picture, in parallel: adds no delay. Cameras outnumber cores: 1 is right for most
     """
 
@@ -53,6 +54,7 @@ class CameraOptions:
     backoff_first_s: float = 0.5
     backoff_most_s: float = 30.0
     decode: DecodeMode = "always"
+    look_every_s: float = 0.0
     decode_threads: int = 1
 
     def __post_init__(self) -> None:

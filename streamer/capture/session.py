@@ -80,7 +80,7 @@ class SessionReader:
         self._log = logging.getLogger("streamer.capture")
         self._decoder = Decoder(connection.stream)
         self._repeats = RepeatFilter()
-        self._gate = Gate(options.decode)
+        self._gate = Gate(options.decode, options.look_every_s)
         self._session: Session | None = None
         self._broken_counted = 0
         self._broken_in_a_row = 0
@@ -208,7 +208,7 @@ class SessionReader:
             self._options.camera,
             reorders=self._decoder.reorders and not self._gate.alone,
             nominal_s=self._connection.nominal_interval_s,
-            jump_s=max(LONGEST_BETWEEN_KEYS_S if self._gate.alone else LEAST_JUMP_S, 2.0 * self._options.stall_after_s),
+            jump_s=max(self._longest_between_s(), 2.0 * self._options.stall_after_s),
         )
         clock: CameraClock | RecordedClock
         match self._options.pace:
@@ -230,6 +230,9 @@ class SessionReader:
         return Session(
             name, timeline, clock, Converter(self._input_fit, wh), wh, RateSelector(self._options.analyse_fps)
         )
+
+    def _longest_between_s(self) -> float:
+        return LONGEST_BETWEEN_KEYS_S + self._options.look_every_s if self._gate.alone else LEAST_JUMP_S
 
     def _times(self, frame: VideoFrame, now_s: float) -> tuple[float | None, float | None]:
         if self._connection.untimed:

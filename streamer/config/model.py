@@ -241,12 +241,19 @@ class CameraConfig(Strict):
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
     decode: Literal["always", "key_frames"] = "always"
+    look_every_s: Annotated[float, Field(ge=0, le=600)] = 0.0
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 1
     zones: dict[Identifier, Polygon] = {}
     lines: dict[Identifier, Line] = {}
     rules: list[RuleConfig] = []
     trouble: TroubleConfig = TroubleConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _looks_only_where_it_may(self) -> CameraConfig:
+        if self.look_every_s and self.decode != "key_frames":
+            raise ValueError("'look_every_s' chooses among key frames: it needs 'decode: key_frames'")
+        return self
 
 
 class ModelConfig(Strict):

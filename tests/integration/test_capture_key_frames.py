@@ -115,3 +115,19 @@ def test_over_rtsp_they_are_the_same_as_from_the_file(tmp_path):
     for one, other in zip(over_network, from_file, strict=True):
         np.testing.assert_array_equal(one.picture.rgb(), other.picture.rgb())
     assert camera.ledger.counts().skipped["asleep"] >= 40
+
+
+def test_a_camera_that_is_looked_at_seldom_is_looked_at_at_the_next_key_frame_that_is_due(tmp_path):
+    clip = encoded(tmp_path / "clip.mp4", "libx264", 250, {"g": "25", "bf": "0", "sc_threshold": "0"})
+    with av.open(str(clip)) as container:
+        keys_s = [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.is_keyframe]
+    camera = Camera(clip, analyse_fps=None, decode="key_frames", look_every_s=2.5)
+    looked_s = [frame.media_s for frame in camera.read()]
+    due, last_s = [], -10.0
+    for at_s in keys_s:
+        if at_s - last_s >= 2.5:
+            due.append(at_s)
+            last_s = at_s
+    assert looked_s == pytest.approx(due, abs=1e-3)
+    assert len(due) < len(keys_s) / 2
+    assert camera.ledger.counts().skipped == {"asleep": 250 - len(due)}

@@ -100,6 +100,8 @@ radis: {}
         ("cameras:\n  g: {url: x}\nwebhooks: {w: {url: ftp://x, secret: s}}\n", "begin with http:// or https://"),
         ("cameras:\n  g: {url: x, lines: {l: [[0.5, 0.5], [0.5, 0.5]]}}\n", "cameras.g.lines.l"),
         ("cameras:\n  g: {url: x, zones: {z: [[0,0],[1,1],[.nan,1]]}}\n", "cameras.g.zones.z"),
+        ("cameras:\n  g: {url: x, look_every_s: 5}\n", "it needs 'decode: key_frames'"),
+        ("cameras:\n  g: {url: x, decode: sometimes}\n", "cameras.g.decode"),
     ],
 )
 def test_what_is_wrong_is_said(text, sentence):
