@@ -26,8 +26,8 @@ from export.parity import Meaning, Parity, ParityError, Task, Tensors, prove
 from export.speaker import Speaker
 from streamer.artifacts import Artifact, Manifest, load_artifact, write_artifact
 from streamer.detect import OnnxDetector
-from streamer.detect.graph import default_opset
 from streamer.errors import ArtifactError
+from streamer.onnx_opset import default_opset
 
 _LEAST_HEADROOM = 4.0
 _TIMED_RUNS = 25

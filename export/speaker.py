@@ -12,7 +12,8 @@ from export.calibration import Canvas, feeder
 from streamer.artifacts import Artifact
 from streamer.detect.layouts import Candidates, layout_of
 from streamer.detect.nms import nms
-from streamer.detect.session import OnnxSession, as_float32, open_session
+from streamer.detect.session import as_float32, open_session
+from streamer.onnx_session import OnnxSession
 
 Outputs = Mapping[str, NDArray[Any]]
 

@@ -3,9 +3,10 @@
     python -m models.behaviour.evaluate --caviar FOLDER [--tracks truth|detected] [--fights FOLDER] [--json OUT]
 
 CAVIAR-like folders hold objects.csv.gz, groups.csv.gz, split.json and, for --tracks detected, clips.csv with clips/;
-folders of fights hold clips.csv (label, source, split) and the clips. The heads run as the service runs them. Windows
-are one second of a track; its label is the most frequent one in it. --pictures FOLDER gets confusion matrices, ROC and
-reliability. Exit code 0 done, 2 wrong arguments, 3 a head or a set that cannot be trusted.
+folders of fights hold clips.csv (file, label, source, split) and the clips. The heads run as the service runs them.
+Windows are one second of a track: the label is the most frequent one in it, the answer what the head says at its last
+step. A clip's answer is what the head says at its end. --pictures FOLDER gets confusion matrices, ROC and reliability.
+Exit code 0 done, 2 wrong arguments, 3 a head or a set that cannot be trusted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from models.behaviour.pictures import draw_track_pictures
 from models.behaviour.track_evaluate import Evaluation, evaluate_found_tracks, evaluate_tracks
+from models.behaviour.windows import LABEL_OF
 from models.detector.curves import require_matplotlib
 from models.detector.latency import machine
 from streamer.errors import ConfigError, StreamerError
@@ -88,8 +90,7 @@ def _print(found: Evaluation, title: str) -> None:
     table = Table("", "macro-F1", "accuracy", "F1 by class", title=title, title_justify="left")
     for head, value in scores.macro_f1.items():
         by_class = ", ".join(f"{name} {f1:.2f}" for name, f1 in scores.f1[head].items())
-        name = "behaviour" if head == "probs" else head
-        table.add_row(name, f"{value:.3f}", f"{scores.accuracy[head]:.3f}", by_class)
+        table.add_row(LABEL_OF[head], f"{value:.3f}", f"{scores.accuracy[head]:.3f}", by_class)
     by_kind = ", ".join(f"{name} {value:.2f}" for name, value in scores.anomaly_auc_of.items())
     table.add_row("anomaly", f"AUC {scores.anomaly_auc:.3f}", "", by_kind)
     Console(width=None if sys.stdout.isatty() else 160).print(table)

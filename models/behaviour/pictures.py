@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.behaviour.caviar_tracks import BEHAVIOURS, UNKNOWN
-from models.behaviour.windows import NAMES, STRANGE, Windows, confusion_of
+from models.behaviour.roc import roc
+from models.behaviour.windows import LABEL_OF, NAMES, STRANGE, Windows, confusion_of
 from models.detector.curves import require_matplotlib
 from streamer.errors import ArtifactError
 
@@ -23,7 +24,7 @@ def draw_track_pictures(windows: Windows, title: str, folder: Path) -> list[Path
     for head, names in NAMES.items():
         known = windows.truth[head] != UNKNOWN
         said = windows.probs[head][known].argmax(1)
-        confusions["behaviour" if head == "probs" else head] = (
+        confusions[LABEL_OF[head]] = (
             names,
             confusion_of(windows.truth[head][known], said, len(names)),
         )
@@ -33,24 +34,12 @@ def draw_track_pictures(windows: Windows, title: str, folder: Path) -> list[Path
         for name in STRANGE
         if (is_it := truth == BEHAVIOURS.index(name)).any() and rest.any()
     }
-    reliabilities = {
-        "behaviour" if head == "probs" else head: reliability(windows.probs[head], windows.truth[head])
-        for head in NAMES
-    }
+    reliabilities = {LABEL_OF[head]: reliability(windows.probs[head], windows.truth[head]) for head in NAMES}
     return [
         draw_confusions(confusions, title, folder / "confusion.png"),
         draw_roc(curves, f"{title}: surprise", folder / "roc.png"),
         draw_reliability(reliabilities, title, folder / "reliability.png"),
     ]
-
-
-def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """float64 (N, 2): share of the others, share of the positives that score so much or more, from (0, 0) to (1, 1)."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits, false = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
-    points = np.column_stack([false / max(int((~positive).sum()), 1), hits / max(int(positive.sum()), 1)])
-    return np.concatenate([[[0.0, 0.0]], points])
 
 
 def reliability(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> NDArray[np.float64]:

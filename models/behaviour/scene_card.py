@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from models.behaviour.card_text import bullets, file_line, filled, how_it_was_made, missed
 from streamer.behaviour.head_artifact import HeadManifest
 
 ASKED = {"fight_auc": 0.88, "fight_accuracy": 0.80}
@@ -31,37 +31,38 @@ _WEAK = (
 
 def card(manifest: HeadManifest, figures: Mapping[str, Any], size_bytes: int) -> str:
     """The text of CARD.md; size_bytes is that of model.onnx."""
+    val = figures["val"]
     parts = [
         f"# {manifest.name}",
-        "The scene head that comes with the project: whether people fight somewhere in the picture, from how the "
-        "picture moves and from the detector's embedding of it, and how surprising the picture is. Trained from random "
-        "initialisation by the project itself.",
-        f"- Says: {', '.join(manifest.labels)}\n- One step per {manifest.step_s:g} s; state of {manifest.state_width} "
-        f"values per camera; attention over {manifest.attention_steps} steps\n"
-        f"- File: fp32 ONNX, opset {manifest.opset}, {size_bytes / 1e6:.2f} MB, licence {manifest.licence}\n"
-        f"- Embeddings of detector {', '.join(each[:12] for each in manifest.embedding_of)}…",
+        filled(
+            "The scene head that comes with the project: whether people fight somewhere in the picture, from how the "
+            "picture moves and from the detector's embedding of it, and how surprising the picture is. Trained from "
+            "random initialisation by the project itself."
+        ),
+        bullets(
+            f"Says: {', '.join(manifest.labels)}",
+            f"One step per {manifest.step_s:g} s; state of {manifest.state_width} values per camera; attention over "
+            f"{manifest.attention_steps} steps",
+            file_line(manifest, size_bytes),
+            f"Embeddings of detector {', '.join(each[:12] for each in manifest.embedding_of)}…",
+        ),
         "## How well it does",
-        "surv_fight, split by source. Val: clips of sources that nothing was learnt from. Cross-validated: "
-        "within the train split, the sources of each clip left out of what judges it; all choices were made by that.",
+        filled(
+            "surv_fight, split by source. Val: clips of sources that nothing was learnt from. Cross-validated: within "
+            "the train split, the sources of each clip left out of what judges it; all choices were made by that."
+        ),
         _table(figures),
-        f"Of {figures['val']['fight_clips']} fights it found {figures['val']['fights_found']}; of "
-        f"{figures['val']['no_fight_clips']} others it took {figures['val']['false_fights']} for fights. Surprise "
-        f"alone tells them with AUC {figures['val']['fight_surprise_auc']}. A clip's score is what the head says at "
-        "its last step, the decision is at 0.5.",
+        filled(
+            f"Of {val['fight_clips']} fights it found {val['fights_found']}; of {val['no_fight_clips']} others it took "
+            f"{val['false_fights']} for fights. Surprise alone tells them with AUC {val['fight_surprise_auc']}. A "
+            "clip's score is what the head says at its last step, the decision is at 0.5."
+        ),
         "![ROC](roc.png) ![reliability](reliability.png)",
         "## Where it is weak",
-        "\n".join(_bullet(each) for each in (*_WEAK, *_missed(figures["val"]))),
-        "## How it was made",
-        "\n".join(_bullet(f"{key}: {value}") for key, value in manifest.provenance.items()),
-        "Parity with torch over "
-        f"{manifest.parity.get('steps')} carried steps: {manifest.parity.get('largest_difference')}.",
-        f"Measured {figures.get('date')} on {figures.get('machine')}. Again: `python -m models.behaviour.evaluate "
-        "--fights FOLDER`.",
+        bullets(*_WEAK, *missed(val, ASKED, " on val")),
+        *how_it_was_made(manifest, figures, "python -m models.behaviour.evaluate --fights FOLDER"),
     ]
-    return (
-        "\n\n".join(part if part.startswith(("#", "-", "!", "|")) else textwrap.fill(part, 118) for part in parts)
-        + "\n"
-    )
+    return "\n\n".join(parts) + "\n"
 
 
 def _table(figures: Mapping[str, Any]) -> str:
@@ -74,15 +75,3 @@ def _table(figures: Mapping[str, Any]) -> str:
             f"| {name.replace('_', ' ')} | ≥ {asked:g} | {_BASELINE[name]:g} | {figures['val'][name]:.3f} | {told} |"
         )
     return "\n".join(lines)
-
-
-def _missed(val: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name.replace('_', ' ')} on val is {val[name]:.2f} where {asked:g} was asked for."
-        for name, asked in ASKED.items()
-        if val[name] < asked
-    ]
-
-
-def _bullet(text: str) -> str:
-    return textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from models.behaviour.roc import area_under_roc
 from models.behaviour.scene_clips import FrameEmbedder, read_rows, reading_of, timed_pictures
-from models.behaviour.scene_scores import area_under_roc, at_the_end
+from models.behaviour.scene_scores import at_the_end
 from models.detector.latency import machine
 from streamer.behaviour.head_artifact import FIGHT, load_head
 from streamer.behaviour.scene_features import SCENE_FEATURES, STEP_S
@@ -54,17 +55,17 @@ def open_scene_head(folder: Path) -> StepSession:
 def judge(session: StepSession, readings: Sequence[Floats]) -> tuple[list[Floats], list[float]]:
     """Probability of a fight per step of every reading, and mean surprise of its steps (NaN for fewer than two)."""
     told, surprises = [], []
+    width, fight = len(session.manifest.predicted), session.manifest.labels.index(FIGHT)
     for features in readings:
         state = np.zeros((1, session.manifest.state_width), np.float32)
         probs, strange = [], []
         foreseen: tuple[Floats, Floats] | None = None
         for step in features:
-            width = len(session.manifest.predicted)
             if foreseen is not None:
                 strange.append(float(surprise(step[None, :width], *foreseen)[0]))
             outputs = session.step(step[None], state)
             state, foreseen = outputs["next_state"], (outputs["prediction"], outputs["spread"])
-            probs.append(outputs["probs"][0, session.manifest.labels.index(FIGHT)])
+            probs.append(outputs["probs"][0, fight])
         told.append(np.array(probs, np.float32))
         surprises.append(float(np.mean(strange)) if strange else float("nan"))
     return told, surprises

@@ -8,11 +8,9 @@ changed, for the head trusts the embeddings of the very detector that it was tra
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +25,9 @@ from export.parity import ParityError
 from models.behaviour.committee import Committee
 from models.behaviour.evaluate import SCENE_HEAD
 from models.behaviour.export_step import STEPS, StepParity, export_step
-from models.behaviour.pictures import draw_reliability, draw_roc, reliability, roc
+from models.behaviour.pictures import draw_reliability, draw_roc, reliability
+from models.behaviour.published import refuse_if_there, usual_of, write_published
+from models.behaviour.roc import roc
 from models.behaviour.scene_card import card
 from models.behaviour.scene_clips import ORDINARY, TRAIN, Clip, gather
 from models.behaviour.scene_evaluate import figures_of, judge_clips
@@ -40,15 +40,13 @@ from streamer.behaviour.scene_features import SCENE_FEATURES, SCENE_MOTION, STEP
 from streamer.errors import ArtifactError, StreamerError
 from streamer.zoo import bundled_model, zoo_folder
 
-FIGURES_FILE = "figures.json"
 _HEADLINE = ("fight_auc", "fight_accuracy")
 
 
 def publish(data: Path, detector: Path, work: Path, out: Path, replace: bool, repeats: int) -> None:
     """Write OUT/brawl. Raises ParityError, ArtifactError."""
     target = out / SCENE_HEAD
-    if target.exists() and not replace:
-        raise ArtifactError(f"{target}: exists already; --replace replaces it, --out chooses another place")
+    refuse_if_there(target, replace)
     plan, fights = Plan(), data / FIGHTS_FOLDER
     clips = [
         clip
@@ -72,11 +70,7 @@ def publish(data: Path, detector: Path, work: Path, out: Path, replace: bool, re
     val = figures_of(judged)
     figures |= {"val": val, "machine": machine(), "date": datetime.now(UTC).date().isoformat()}
     finished = manifest.model_copy(update={"metrics": {name: val[name] for name in _HEADLINE}})
-    if target.exists():
-        shutil.rmtree(target)
-    write_head(finished, graph, target)
-    (target / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (target / "CARD.md").write_text(card(finished, figures, len(graph)), encoding="utf-8")
+    write_published(target, finished, graph, figures, card(finished, figures, len(graph)))
     draw(judged.scores, judged.fights, target)
     print("  ".join(f"{name} {value}" for name, value in val.items() if isinstance(value, float)))
 
@@ -90,7 +84,7 @@ def draw(scores: NDArray[np.float64], fights: NDArray[np.bool_], folder: Path) -
 
 
 def proof_of(clips: Sequence[Clip]) -> NDArray[np.float32]:
-    """Features as the head meets them, float32 (steps, rows, F): clips one after the other; every fourth without."""
+    """Features as the head meets them, float32 (steps, rows, F): clips in turn; every fourth row has no embedding."""
     joined = np.concatenate([each for clip in clips for each in clip.readings])
     rows = min(24, len(joined) // STEPS)
     if not rows:
@@ -104,15 +98,12 @@ def manifest_of(
     net: Committee, graph: bytes, parity: StepParity, plan: Plan, clips: Sequence[Clip], detector: str
 ) -> HeadManifest:
     """What the folder promises."""
-    quiet = np.concatenate([clip.readings[0] for clip in clips if not clip.fights])[:, : len(SCENE_MOTION)]
-    spans = np.percentile(quiet, (1, 50, 99), axis=0).T
-    usual: Mapping[str, tuple[float, ...]] = {
-        name: tuple(round(float(v), 5) for v in span) for name, span in zip(SCENE_MOTION, spans, strict=True)
-    }
+    quiet = np.concatenate([clip.readings[0] for clip in clips if not clip.fights])
     return HeadManifest(
         name=SCENE_HEAD, task="scene", sha256=sha256(graph), step_s=STEP_S, features=SCENE_FEATURES,
         predicted=SCENE_FEATURES, labels=LABELS, state_width=net.state_width, attention_steps=net.memory,
-        embedding_of=(detector,), usual=usual, opset=OPSET, licence="Apache-2.0", parity=asdict(parity),
+        embedding_of=(detector,), usual=usual_of(SCENE_MOTION, quiet), opset=OPSET, licence="Apache-2.0",
+        parity=asdict(parity),
         provenance={
             "script": "python -m models.behaviour.scene_publish",
             "initialisation": "random",

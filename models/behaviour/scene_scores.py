@@ -1,4 +1,4 @@
-"""How a clip's probabilities become one score, and how well scores tell fights from the rest."""
+"""How a clip's probabilities, step by step, become one score."""
 
 from __future__ import annotations
 
@@ -37,12 +37,3 @@ READERS: dict[str, Callable[[Floats], float]] = {
     "highest over 1 s": highest_for(5),
     "at the end": at_the_end,
 }
-
-
-def area_under_roc(scores: Floats, positive: NDArray[np.bool_]) -> float:
-    """How often a fight scores more than something else; ties count half. NaN where one of the two is missing."""
-    ours, others = scores[positive], scores[~positive]
-    if not len(ours) or not len(others):
-        return float("nan")
-    more = (ours[:, None] > others).mean() + 0.5 * (ours[:, None] == others).mean()
-    return float(more)

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.behaviour.committee import Committee
+from models.behaviour.roc import area_under_roc
 from models.behaviour.scene_clips import ORDINARY, TRAIN, Clip, gather
 from models.behaviour.scene_footage import FIGHTS_FOLDER, ordinary_footage
-from models.behaviour.scene_scores import READERS, area_under_roc
+from models.behaviour.scene_scores import READERS
 from models.behaviour.step_net import StepNet, sequence
 from streamer.behaviour.scene_features import SCENE_FEATURES, SCENE_MOTION
 from streamer.zoo import bundled_model

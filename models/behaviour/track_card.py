@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from models.behaviour.card_text import bullets, file_line, filled, how_it_was_made, missed
 from models.behaviour.caviar_tracks import BEHAVIOURS
 from streamer.behaviour.head_artifact import HeadManifest
 
 ASKED = {"context_macro_f1": 0.62, "movement_macro_f1": 0.70, "anomaly_auc": 0.85}
-_WIDTH = 118
 _BASELINE = {"context_macro_f1": "0.49", "movement_macro_f1": "0.57"}
 _WEAK = (
     "One lobby, one camera, seen from above at an angle; a handful of people who act what they were told to. What it "
@@ -37,19 +36,19 @@ _WEAK = (
 
 def card(manifest: HeadManifest, figures: Mapping[str, Any], size_bytes: int) -> str:
     """The text of CARD.md; size_bytes is that of model.onnx."""
-    truth, parity = figures["truth"], manifest.parity
+    truth = figures["truth"]
     again = "python -m models.behaviour.evaluate --caviar FOLDER [--tracks detected]"
     parts = [
         f"# {manifest.name}",
-        _filled(
+        filled(
             "The track head that comes with the project: how a person moves, step by step from the boxes of the track "
             "alone, and how surprising that is. Trained from random initialisation by the project itself."
         ),
-        _bullets(
+        bullets(
             f"Behaviours: {', '.join(manifest.labels)}",
             f"One step per {manifest.step_s:g} s; a state of {manifest.state_width} values per track; attention over "
             f"{manifest.attention_steps} steps",
-            f"File: fp32 ONNX, opset {manifest.opset}, {size_bytes / 1e6:.2f} MB, licence {manifest.licence}",
+            file_line(manifest, size_bytes),
         ),
         "## How well it does",
         "CAVIAR val, six clips; windows of one second.",
@@ -58,11 +57,8 @@ def card(manifest: HeadManifest, figures: Mapping[str, Any], size_bytes: int) ->
         _by_class(truth),
         "![confusion](confusion.png) ![ROC](roc.png) ![reliability](reliability.png)",
         "## Where it is weak",
-        _bullets(*_WEAK, *_missed(truth)),
-        "## How it was made",
-        _bullets(*(f"{key}: {value}" for key, value in manifest.provenance.items())),
-        _filled(f"Parity with torch over {parity.get('steps')} carried steps: {parity.get('largest_difference')}."),
-        _filled(f"Measured {figures.get('date')} on {figures.get('machine')}. Again: `{again}`."),
+        bullets(*_WEAK, *missed(truth, ASKED)),
+        *how_it_was_made(manifest, figures, again),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -90,19 +86,3 @@ def _by_class(truth: Mapping[str, Any]) -> str:
     for label in ("movement", "context"):
         lines += [f"| {label}: {name} | {f1:.2f} | – |" for name, f1 in truth[f"{label}_f1"].items()]
     return "\n".join(lines)
-
-
-def _missed(truth: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name.replace('_', ' ')} is {truth[name]:.2f} where {asked:g} was asked for."
-        for name, asked in ASKED.items()
-        if truth[name] < asked
-    ]
-
-
-def _filled(text: str) -> str:
-    return textwrap.fill(text, _WIDTH)
-
-
-def _bullets(*texts: str) -> str:
-    return "\n".join(textwrap.fill(each, _WIDTH, initial_indent="- ", subsequent_indent="  ") for each in texts)

@@ -9,7 +9,8 @@ from pathlib import Path
 from models.behaviour.caviar_tracks import Steps, labellings, split_of, steps_of
 from models.behaviour.detected import clips_of, found_tracks, part_of
 from models.behaviour.heard import listen, open_track_head
-from models.behaviour.windows import Scores, Windows, score_windows, windows_of
+from models.behaviour.windows import LABEL_OF, Scores, Windows, score_windows, windows_of
+from streamer.behaviour.step_session import StepSession
 from streamer.detect import load_detector
 from streamer.errors import ArtifactError
 
@@ -25,19 +26,20 @@ class Evaluation:
     about: dict[str, object]
 
     def as_json(self) -> dict[str, object]:
-        """The figures by the names of the issue, and what they are about."""
+        """The figures, and what they are about."""
         return {**self.scores.as_json(), **self.about}
 
 
 def evaluate_tracks(folder: Path, head: Path, split: str, tell: Tell = lambda _: None) -> Evaluation:
     """On the true tracks of the split's sequences, people and the bags that they put down. Raises ArtifactError."""
+    session = open_track_head(head)
     found = [each for each in labellings(folder, split_of(folder, split)) if each.fullest]
     tracks: list[Steps] = []
     for labelling in found:
         tracks += steps_of(labelling)
         tell(f"{labelling.sequence}: {len(labelling.tracks)} tracks")
     people = {(each.sequence, track.track_id) for each in found for track in each.tracks if not track.is_bag}
-    return _judged(head, tracks, {"tracks": "truth", "split": split}, people)
+    return _judged(session, tracks, {"tracks": "truth", "split": split}, people)
 
 
 def evaluate_found_tracks(
@@ -65,19 +67,18 @@ def evaluate_found_tracks(
         raise ArtifactError(f"{folder}: the detector {detector_folder.name} finds nobody in the clips of '{split}'")
     about: dict[str, object] = {"tracks": "detected", "split": split, "detector": detector.model_hash}
     about["truth_of_the_same_frames"] = score_windows(listen(session, true)).as_json()
-    return _judged(head, tracks, about, None)
+    return _judged(session, tracks, about, None)
 
 
 def _judged(
-    head: Path, tracks: list[Steps], about: dict[str, object], people: set[tuple[str, int]] | None
+    session: StepSession, tracks: list[Steps], about: dict[str, object], people: set[tuple[str, int]] | None
 ) -> Evaluation:
-    session = open_track_head(head)
     told = listen(session, tracks)
     named = {"name": session.manifest.name, "sha256": session.manifest.sha256}
     extra: dict[str, object] = {}
     if people is not None:
         without = score_windows([each for each in told if (each.track.sequence, each.track.track_id) in people])
-        macro = {("behaviour" if key == "probs" else key): round(value, 4) for key, value in without.macro_f1.items()}
+        macro = {LABEL_OF[key]: round(value, 4) for key, value in without.macro_f1.items()}
         extra["people_only"] = {
             "windows": without.windows,
             "macro_f1": macro,

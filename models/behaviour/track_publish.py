@@ -7,8 +7,6 @@ card, figures and pictures. A folder that exists is replaced only with --replace
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ from models.behaviour.caviar_tracks import BEHAVIOURS, Steps, split_of
 from models.behaviour.evaluate import TRACK_HEAD
 from models.behaviour.export_step import STEPS, StepParity, export_step
 from models.behaviour.pictures import draw_track_pictures
+from models.behaviour.published import refuse_if_there, usual_of, write_published
 from models.behaviour.step_book import gather
 from models.behaviour.step_net import StepNet
 from models.behaviour.track_card import card
@@ -37,14 +36,11 @@ from streamer.behaviour.motion import MOTION, PREDICTED
 from streamer.errors import ArtifactError, StreamerError
 from streamer.zoo import bundled_model, zoo_folder
 
-FIGURES_FILE = "figures.json"
-
 
 def publish(caviar: Path, work: Path, out: Path, replace: bool, on_pixels: bool) -> None:
     """Write OUT/gait. Raises ParityError, ArtifactError."""
     target = out / TRACK_HEAD
-    if target.exists() and not replace:
-        raise ArtifactError(f"{target}: exists already; --replace replaces it, --out chooses another place")
+    refuse_if_there(target, replace)
     plan = Plan()
     book = gather(caviar, split_of(caviar, "train"), plan.variants, plan.seed, work / "steps.npz")
     net = train(plan, book, work)
@@ -59,11 +55,7 @@ def publish(caviar: Path, work: Path, out: Path, replace: bool, on_pixels: bool)
         measured = {name: each.as_json() for name, each in figures.items()}
         told = {**measured, "machine": machine(), "date": datetime.now(UTC).date().isoformat()}
         finished = manifest.model_copy(update={"metrics": {name: headline(each) for name, each in figures.items()}})
-        if target.exists():
-            shutil.rmtree(target)
-        write_head(finished, graph, target)
-        (target / FIGURES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        (target / "CARD.md").write_text(card(finished, told, len(graph)), encoding="utf-8")
+        write_published(target, finished, graph, told, card(finished, told, len(graph)))
         draw_track_pictures(figures["truth"].windows, f"{TRACK_HEAD} on CAVIAR val, true tracks", target)
 
 
@@ -85,12 +77,11 @@ def headline(found: Evaluation) -> dict[str, float]:
 
 def manifest_of(net: StepNet, graph: bytes, parity: StepParity, plan: Plan, tracks: Sequence[Steps]) -> HeadManifest:
     """What the folder promises."""
-    usual = np.concatenate([each.features[ordinary(each)] for each in tracks])[:, : len(MOTION)]
-    spans = np.percentile(usual, (1, 50, 99), axis=0).T
+    normal = np.concatenate([each.features[ordinary(each)] for each in tracks])
     return HeadManifest(
         name=TRACK_HEAD, task="track", sha256=sha256(graph), step_s=STEP_S, features=FEATURES, predicted=PREDICTED,
         labels=BEHAVIOURS, state_width=net.state_width, attention_steps=net.memory, embedding_of=(),
-        usual={name: tuple(round(float(v), 5) for v in span) for name, span in zip(MOTION, spans, strict=True)},
+        usual=usual_of(MOTION, normal),
         opset=OPSET, licence="Apache-2.0", parity=asdict(parity),
         provenance={
             "script": "python -m models.behaviour.track_train",

@@ -24,15 +24,12 @@ from torch.nn import functional as F
 from models.behaviour.caviar_tracks import BEHAVIOURS, CONTEXTS, MOVEMENTS, UNKNOWN, Steps, split_of
 from models.behaviour.step_book import gather
 from models.behaviour.step_net import StepNet, sequence
-from models.behaviour.windows import Scores, Spoken, score_windows
+from models.behaviour.windows import LABEL_OF, Scores, Spoken, is_strange, score_windows
 from streamer.behaviour.features import FEATURES
 from streamer.behaviour.motion import PREDICTED
 
 CHECKPOINT = "checkpoint.pt"
 HEADS = {"probs": len(BEHAVIOURS), "movement": len(MOVEMENTS), "context": len(CONTEXTS)}
-LABEL_OF = {"probs": "behaviour", "movement": "movement", "context": "context"}
-UNUSUAL = tuple(BEHAVIOURS.index(name) for name in ("running", "fallen", "fighting"))
-"""What the foreseer never sees: the tracks are kept up to a second before it and from a second after it."""
 FOLDS = 5
 
 
@@ -196,9 +193,9 @@ def batch_of(tracks: Sequence[Steps]) -> Batch:
 
 
 def ordinary(track: Steps) -> np.ndarray:
-    """bool (T,): steps that are more than a second away from anything unusual."""
-    unusual = np.isin(track.behaviour, UNUSUAL).astype(np.float64)
-    return np.convolve(unusual, np.ones(11))[5:-5] == 0
+    """bool (T,): steps that are more than a second away from anything strange, which the foreseer never sees."""
+    strange = is_strange(track.behaviour).astype(np.float64)
+    return np.convolve(strange, np.ones(11))[5:-5] == 0
 
 
 def speak(net: StepNet, tracks: Sequence[Steps]) -> list[Spoken]:

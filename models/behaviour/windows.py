@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.behaviour.caviar_tracks import BEHAVIOURS, CONTEXTS, MOVEMENTS, UNKNOWN, Steps
+from models.behaviour.roc import area_under_roc
 from streamer.behaviour.surprise import surprise
 
 WINDOW_STEPS = 5
 """Five steps of 0.2 s are the 25 frames of a second of CAVIAR."""
 STRANGE = ("running", "fallen", "fighting")
+"""What nobody does here on an ordinary day."""
 NAMES = {"movement": MOVEMENTS, "context": CONTEXTS, "probs": BEHAVIOURS}
-_LABEL_OF = {"movement": "movement", "context": "context", "probs": "behaviour"}
+LABEL_OF = {"probs": "behaviour", "movement": "movement", "context": "context"}
+"""Output of the graph → what it is about, as people and figures call it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,8 @@ class Windows:
 
     @property
     def strange(self) -> NDArray[np.bool_]:
-        """Which windows show something that nobody does here on an ordinary day."""
-        return np.isin(self.truth["probs"], [BEHAVIOURS.index(name) for name in STRANGE])
+        """Which windows show something of STRANGE."""
+        return is_strange(self.truth["probs"])
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Scores:
         flat: dict[str, object] = {"windows": self.windows, "anomaly_auc": round(self.anomaly_auc, 4)}
         flat["anomaly_auc_of"] = {name: round(value, 4) for name, value in self.anomaly_auc_of.items()}
         for head in self.macro_f1:
-            name = _LABEL_OF[head]
+            name = LABEL_OF[head]
             flat[f"{name}_macro_f1"] = round(self.macro_f1[head], 4)
             flat[f"{name}_accuracy"] = round(self.accuracy[head], 4)
             flat[f"{name}_f1"] = {each: round(value, 4) for each, value in self.f1[head].items()}
@@ -95,7 +98,7 @@ def windows_of(told: Sequence[Spoken]) -> Windows:
         for start in range(0, len(each.track.at_s) - WINDOW_STEPS + 1, WINDOW_STEPS):
             part = slice(start, start + WINDOW_STEPS)
             for head in NAMES:
-                truth[head].append(_most_frequent(getattr(each.track, _LABEL_OF[head])[part]))
+                truth[head].append(_most_frequent(getattr(each.track, LABEL_OF[head])[part]))
                 probs[head].append(each.probs[head][part][-1])
             strange.append(float(np.nanmean(each.surprise[part])))
             sequences.append(each.track.sequence)
@@ -121,12 +124,17 @@ def score_windows(told: Sequence[Spoken]) -> Scores:
         confusion[head] = table.tolist()
     rest = ~windows.strange
     auc_of = {
-        name: auc(windows.surprise[is_it | rest], is_it[is_it | rest])
+        name: area_under_roc(windows.surprise[is_it | rest], is_it[is_it | rest])
         for name in STRANGE
         if (is_it := windows.truth["probs"] == BEHAVIOURS.index(name)).any()
     }
-    total = auc(windows.surprise, windows.strange)
+    total = area_under_roc(windows.surprise, windows.strange)
     return Scores(len(windows.surprise), macro, accuracy, f1, confusion, total, auc_of)
+
+
+def is_strange(behaviour: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of these labels, indices of BEHAVIOURS, are STRANGE."""
+    return np.isin(behaviour, [BEHAVIOURS.index(name) for name in STRANGE])
 
 
 def confusion_of(truth: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -138,17 +146,6 @@ def f1_of(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """F1 per class, NaN for a class that does not occur in the truth."""
     hits, true, said = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     return np.where(true > 0, 2 * hits / np.maximum(true + said, 1), np.nan)
-
-
-def auc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
-    """Probability that a positive scores above a negative, ties half (Mann and Whitney 1947); NaN without both."""
-    n, p = int((~positive).sum()), int(positive.sum())
-    if not n or not p:
-        return float("nan")
-    values, places = np.unique(scores, return_inverse=True)
-    counts = np.bincount(places, minlength=len(values))
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    return float((ranks[positive].sum() - p * (p + 1) / 2) / (n * p))
 
 
 def _most_frequent(labels: NDArray[np.int64]) -> int:

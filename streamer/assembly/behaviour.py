@@ -13,7 +13,7 @@ from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
 from streamer.behaviour.step_session import StepSession, open_step
 from streamer.behaviour.track_head import OnLife, OnSteps
 from streamer.config import Config
-from streamer.config.model import Anomaly, Behaviour
+from streamer.config.model import Anomaly, Behaviour, RuleConfig
 from streamer.detect import OnnxDetector
 from streamer.errors import ArtifactError, ConfigError
 from streamer.zoo import find_model
@@ -75,7 +75,7 @@ def check_behaviour(config: Config, origin: str) -> None:
     for camera, settings in config.cameras.items():
         for rule in settings.rules:
             where = f"{origin}: cameras.{camera}.rules.{rule.name}"
-            sees = (config.behaviour.track, config.behaviour.scene if rule.kind == "behaviour.fighting" else None)
+            sees = (config.behaviour.track, config.behaviour.scene if _is_of_the_picture(rule) else None)
             if isinstance(rule, Behaviour | Anomaly) and not any(sees):
                 problems.append(
                     f"{where}: {rule.kind} needs behaviour.track, which is null: name a head, or take it out"
@@ -88,8 +88,13 @@ def _asked_for(config: Config) -> tuple[frozenset[str], frozenset[str]]:
     """The cameras whose rules need the track head, and the scene head."""
     rules = [(name, rule) for name, camera in config.cameras.items() for rule in camera.rules]
     tracks = {name for name, rule in rules if isinstance(rule, Behaviour | Anomaly)}
-    scenes = {name for name, rule in rules if rule.kind == "behaviour.fighting" and rule.zone is None}
+    scenes = {name for name, rule in rules if _is_of_the_picture(rule)}
     return frozenset(tracks), frozenset(scenes)
+
+
+def _is_of_the_picture(rule: RuleConfig) -> bool:
+    """Whether the scene head alone can make the rule hold; in a zone only tracks can."""
+    return rule.kind == "behaviour.fighting" and rule.zone is None
 
 
 def _track_session(config: Config) -> StepSession | None:
@@ -103,7 +108,7 @@ def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None
     if not config.behaviour.scene:
         return None
     head = load_head(find_model(config.behaviour.scene, kind="scene head"))
-    if detector.model_hash not in head.manifest.embedding_of:
+    if head.manifest.embedding_of and detector.model_hash not in head.manifest.embedding_of:
         asked_for = "scene" in config.behaviour.model_fields_set
         _log.log(
             logging.WARNING if asked_for else logging.INFO,

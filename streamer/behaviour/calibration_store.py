@@ -111,6 +111,17 @@ def load_calibration(
     return found if found.scene_head == scene_head else found.model_copy(update={"scene": {}})
 
 
+def check_place(data_dir: Path, camera: str) -> None:
+    """Raises ArtifactError where the camera's calibration could not be written: to be known before the footage."""
+    path = calibration_path(data_dir, camera)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
 def save_calibration(calibration: Calibration, data_dir: Path) -> Path:
     """Write the camera's calibration in the place of its last one, whole or not at all. Raises ArtifactError."""
     path = calibration_path(data_dir, calibration.camera)
@@ -130,8 +141,12 @@ def save_calibration(calibration: Calibration, data_dir: Path) -> Path:
                 os.unlink(building)
             raise
     except OSError as error:
-        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise _not_written(path, error) from error
     return path
+
+
+def _not_written(path: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(f"{path}: cannot be written: {error.strerror or error}; data_dir says where it goes")
 
 
 def _by_hour(named: dict[str, Scores]) -> dict[Hour, np.ndarray[tuple[int], np.dtype[np.float64]]]:

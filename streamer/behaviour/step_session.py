@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.behaviour.head_artifact import HeadArtifact, HeadManifest, Names, Shapes, check_features
-from streamer.errors import ArtifactError, ConfigError, InferenceError
+from streamer.behaviour.head_artifact import HeadArtifact, HeadManifest, Names, check_features
+from streamer.errors import ArtifactError, InferenceError
+from streamer.onnx_opset import refuse_other_opset
+from streamer.onnx_session import OnnxSession, TensorInfo, compare
 
 Floats = NDArray[np.float32]
 Outputs = Mapping[str, Floats]
@@ -26,30 +27,15 @@ class StepSession:
         self.manifest: HeadManifest = head.manifest
         self._where = str(head.graph_path)
         graph = head.read_graph()
-        ort, self._failures = _onnxruntime()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session: Any = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except self._failures as error:
-            raise ArtifactError(
-                f"{self._where}: ONNX Runtime {ort.__version__} cannot open it: {_said(error)}"
-            ) from error
-        problems = _differences("inputs", self.manifest.graph_inputs, self._session.get_inputs())
-        problems += _differences("outputs", self.manifest.graph_outputs, self._session.get_outputs())
-        if problems:
+        refuse_other_opset(graph, self.manifest.opset, self._where)
+        self._session = OnnxSession(graph, self._where, "cpu", threads=1)
+        if problems := _differences(self._session, self.manifest):
             raise ArtifactError(f"{self._where}: the graph is not what its manifest says:\n  " + "\n  ".join(problems))
         self._names = list(self.manifest.graph_outputs)
 
     def step(self, features: Floats, state: Floats) -> Outputs:
         """One step of every row: float32 (m, F), (m, S) → outputs by name, float32 (m, …). Raises InferenceError."""
-        try:
-            tensors = self._session.run(self._names, {"features": features, "state": state})
-        except self._failures as error:
-            raise InferenceError(
-                f"{self._where}: failed on features {features.shape}, state {state.shape}: {_said(error)}"
-            ) from error
+        tensors = self._session.run(self._names, {"features": features, "state": state})
         return dict(zip(self._names, tensors, strict=True))
 
     def warm_up(self) -> None:
@@ -78,40 +64,21 @@ def open_step(head: HeadArtifact, runtime_features: Names) -> StepSession:
     return session
 
 
-def _differences(what: str, expected: Shapes, found: list[Any]) -> list[str]:
-    there = {each.name: each for each in found}
+def _differences(session: OnnxSession, manifest: HeadManifest) -> list[str]:
+    """Where graph and manifest disagree, one sentence each; outputs that no head has are not asked for."""
+    sides = (("input", manifest.graph_inputs, session.inputs), ("output", manifest.graph_outputs, session.outputs))
     problems = []
-    if missing := [name for name in expected if name not in there]:
-        problems.append(f"{what}: the manifest expects {_quoted(missing)} too; the graph has {_quoted(there)}")
-    if what == "inputs" and (surplus := [name for name in there if name not in expected]):
-        problems.append(f"inputs: the graph asks for {_quoted(surplus)}, which a head does not get")
-    for name, shape in expected.items():
-        if name not in there:
-            continue
-        tensor = there[name]
-        if tensor.type != "tensor(float)":
-            problems.append(f"{what}: '{name}' should be tensor(float), the graph has {tensor.type}")
-        free = [axis for axis in tensor.shape[:1] if isinstance(axis, int)]
-        if len(tensor.shape) != 2 or free or (isinstance(tensor.shape[1], int) and tensor.shape[1] != shape[1]):
-            problems.append(f"{what}: '{name}' should be (batch, {shape[1]}), the graph has {tuple(tensor.shape)}")
+    for kind, expected, found in sides:
+        there = {each.name: each for each in found}
+        if missing := [name for name in expected if name not in there]:
+            problems.append(f"{kind}s: the manifest expects {_quoted(missing)} too; the graph has {_quoted(there)}")
+        if kind == "input" and (surplus := [name for name in there if name not in expected]):
+            problems.append(f"inputs: the graph asks for {_quoted(surplus)}, which a head does not get")
+        for name, shape in expected.items():
+            if name in there:
+                problems += compare(kind, TensorInfo(name, "float32", shape), there[name])
     return problems
 
 
-def _quoted(names: Any) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
-
-
-def _onnxruntime() -> tuple[Any, tuple[type[Exception], ...]]:
-    """The module, and its own exceptions, which share no base class."""
-    try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError as error:
-        raise ConfigError([f"ONNX Runtime is not installed ({error}): pip install 'streamer[cpu]'"]) from error
-    own = [each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception)]
-    return onnxruntime, (*own, RuntimeError, ValueError)
-
-
-def _said(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from streamer.assembly.behaviour import FALSE_ALERTS_PER_DAY, open_learners
 from streamer.assembly.camera import build_pipeline, build_recording, build_source
 from streamer.assembly.model import open_detector
-from streamer.behaviour.calibration_store import Calibration, save_calibration
+from streamer.behaviour.calibration_store import Calibration, check_place, save_calibration
 from streamer.behaviour.conformal import shown_budget, spoken, too_little
 from streamer.behaviour.learner import Learner
 from streamer.behaviour.motion import MOTION
@@ -86,9 +86,12 @@ def duration_s(text: str) -> float:
 
 
 def _budget(text: str) -> float:
-    budget = float(text)
+    try:
+        budget = float(text)
+    except ValueError:
+        budget = 0.0
     if not 0 < budget < float("inf"):
-        raise argparse.ArgumentTypeError(f"should be more than 0 false alerts a day; got {text}")
+        raise argparse.ArgumentTypeError(f"should be a number of false alerts a day, more than 0; got '{text}'")
     return budget
 
 
@@ -99,10 +102,11 @@ def _calibrate(args: argparse.Namespace) -> int:
         known = ", ".join(config.cameras)
         raise ConfigError([f"--camera: there is no camera '{name}'; {args.config} has {known}"])
     if missing := [video for video in args.videos or () if not video.is_file()]:
-        raise ConfigError([f"{video}: there is no such file" for video in missing])
+        raise ConfigError([_missing(video) for video in missing])
     budget = args.false_alerts_per_day or strictest_budget(camera)
     if args.live and (problem := too_little(args.live, budget)):
         raise ConfigError([f"--live: {problem}"])  # before a day is spent on it
+    check_place(config.data_dir, name)  # for the same reason
     detector = open_detector(config.model)
     calibration = _learn(name, camera, config, detector, args.videos, args.live)
     tracks = calibration.normal_tracks.count
@@ -118,6 +122,10 @@ def _calibrate(args: argparse.Namespace) -> int:
         "false alerts a day"
     )
     return 0
+
+
+def _missing(video: Path) -> str:
+    return f"{video}: is a folder; name the recordings in it" if video.is_dir() else f"{video}: there is no such file"
 
 
 def strictest_budget(camera: CameraConfig) -> float:

@@ -18,7 +18,7 @@ from streamer.assembly.camera import build_pipeline, build_recording
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
 from streamer.config import CameraConfig, Config, load_config
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, StreamerError
 from streamer.pipeline import replay
 from streamer.types import AlertChange, FrameResult
 
@@ -45,7 +45,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _rate(text: str) -> float | None:
     if text == "all":
         return None
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
     if not 0 < rate <= 240:
         raise argparse.ArgumentTypeError(f"should be between 0 and 240 frames a second, or 'all'; got {text}")
     return rate
@@ -148,6 +151,8 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         with partial.open("w", encoding="utf-8") as out:
             yield out
         partial.replace(path)
+    except StreamerError:  # a recording that cannot be read is an OSError too, and says itself what is wrong
+        raise
     except OSError as error:
         raise ConfigError([f"--out: {path} cannot be written: {error.strerror or error}"]) from error
     finally:

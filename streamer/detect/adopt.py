@@ -20,10 +20,10 @@ from pydantic import JsonValue, ValidationError
 from streamer.artifacts import Artifact, Axis, InputSpec, LayoutName, Manifest, OutputSpec, Thresholds, write_artifact
 from streamer.detect.coco import COCO_80, COCO_91
 from streamer.detect.detector import OnnxDetector
-from streamer.detect.graph import default_opset
 from streamer.detect.layouts import LAYOUTS, layout_of
-from streamer.detect.session import OnnxSession, TensorInfo, written
 from streamer.errors import ArtifactError
+from streamer.onnx_opset import default_opset
+from streamer.onnx_session import OnnxSession, TensorInfo, written
 
 Normalise = Literal["none", "unit", "imagenet"]
 NORMALISATIONS: tuple[Normalise, ...] = ("none", "unit", "imagenet")

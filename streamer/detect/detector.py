@@ -16,9 +16,10 @@ from streamer.artifacts import Artifact, Thresholds, load_artifact
 from streamer.detect.canvas import InputBatch
 from streamer.detect.layouts import Candidates, layout_of
 from streamer.detect.nms import nms
-from streamer.detect.session import Provider, as_float32, may_be, open_session, written
+from streamer.detect.session import as_float32, open_session
 from streamer.errors import ArtifactError, InferenceError
 from streamer.fit import Fit, InputFit
+from streamer.onnx_session import Provider, may_be, written
 from streamer.types import Detections, Frame, PictureFeatures
 
 Tensors = dict[str, NDArray[Any]]

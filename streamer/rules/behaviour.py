@@ -53,7 +53,7 @@ def steps_that_mattered(attention: NDArray[np.float32], step_s: float, at_s: flo
 
 
 class BehaviourRule:
-    """Holds for every track of which the model says this with probability above or more, until it says below or less.
+    """Holds for every track of which the model says this with probability above or more, until it says less than below.
 
     Fighting holds for the whole picture too where a model looks at it and no zone is asked for.
     """

@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.behaviour.caviar_tracks import BEHAVIOURS, FPS, Labelling, labellings, split_of
-from streamer.behaviour.conformal import DAY_S, NormalScores, Yardstick, share_of, too_little
+from models.behaviour.caviar_tracks import FPS, Labelling, labellings, split_of
+from models.behaviour.windows import is_strange
+from streamer.behaviour.conformal import DAY_S, NormalScores, Yardstick, too_little
 from streamer.behaviour.features import FEATURES
 from streamer.behaviour.head_artifact import load_head
 from streamer.behaviour.life import Life
 from streamer.behaviour.model import BehaviourHeads
 from streamer.behaviour.step_session import StepSession, open_step
+from streamer.budget import share_of
 from streamer.types import Detections, Frame, Tracks
 from streamer.zoo import zoo_folder
 from tests.benchmarks.report import report
@@ -32,7 +34,6 @@ from tests.fakes import a_frame
 SHARED_CAVIAR = Path(__file__).resolve().parents[3] / "shared" / "data" / "caviar"
 ANALYSE_EVERY = 5  # frames of 25 a second
 PEOPLE = ("person",)
-STRANGE = tuple(BEHAVIOURS.index(name) for name in ("running", "fallen", "fighting"))
 TRACKS_PER_DAY, DAYS, WORLDS = 100, 100, 200
 BUDGETS = (2.0, 5.0, 10.0, 20.0)
 
@@ -133,9 +134,7 @@ def normal_peaks(session: StepSession, folder: Path, split: str) -> dict[str, ND
         if not labelling.fullest:
             continue
         normal = {
-            n
-            for n, track in enumerate(labelling.tracks)
-            if not track.is_bag and not np.isin(track.behaviour, STRANGE).any()
+            n for n, track in enumerate(labelling.tracks) if not track.is_bag and not is_strange(track.behaviour).any()
         }
         lives = [life for life in lives_of(session, labelling) if life.track in normal]
         peaks[labelling.sequence] = np.array([life.peak for life in lives])

@@ -156,6 +156,23 @@ def test_what_is_not_there_is_named(config, tmp_path):
         calibrate(config, "--camera", "gaet", "--live", "1h")
     with pytest.raises(ConfigError, match=r"lost\.mp4: there is no such file"):
         calibrate(config, "--camera", "gate", "--from", tmp_path / "lost.mp4")
+    with pytest.raises(ConfigError, match="is a folder; name the recordings in it"):
+        calibrate(config, "--camera", "gate", "--from", tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_said_before_a_day_is_spent(config, street, tmp_path, capsys):
+    (tmp_path / "data").write_text("no folder")
+    with pytest.raises(ArtifactError, match=r"data/calibration/gate\.json: cannot be written: .*data_dir says where"):
+        calibrate(config, "--camera", "gate", "--from", street, "--false-alerts-per-day", 8000)
+    assert capsys.readouterr().err == ""  # no footage was looked at
+
+
+@pytest.mark.parametrize("text", ["a few", "0", "-2", "nan", "inf"])
+def test_what_is_no_budget_is_refused_in_words(config, street, capsys, text):
+    with pytest.raises(SystemExit) as caught:
+        calibrate(config, "--camera", "gate", "--from", street, f"--false-alerts-per-day={text}")
+    assert caught.value.code == 2
+    assert f"should be a number of false alerts a day, more than 0; got '{text}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86_400), ("1.5d", 129_600)])

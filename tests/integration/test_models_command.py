@@ -130,7 +130,7 @@ def test_verify_of_a_good_head_exits_0(tmp_path, capsys):
     code, out, _ = run(capsys, "verify", write_tiny_head(tmp_path / "stroll").folder)
     assert code == 0
     assert f"the {len(FEATURES)} that this version computes" in out
-    assert "inputs and outputs as the manifest says" in out
+    assert "inputs, outputs and opset 18 as the manifest says" in out
     assert "ms per step of 200 tracks" in out
     assert "stroll: good" in out
 
@@ -146,7 +146,10 @@ def test_verify_of_a_head_with_a_changed_graph_exits_3_with_both_sides(tmp_path,
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"state_width": STATE + 1}, f"inputs: 'state' should be (batch, {STATE + 1}), the graph has "),
+        (
+            {"state_width": STATE + 1},
+            f"input 'state': shape: the manifest expects (batch, {STATE + 1}), the graph has ",
+        ),
         ({"features": (*FEATURES[:-1], "charm")}, f"should be '{FEATURES[-1]}' and is 'charm'"),
         (MELEE, "was trained on 3 features, this version makes "),
     ],

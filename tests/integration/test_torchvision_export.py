@@ -34,8 +34,8 @@ try:
     from export.torchvision.proof import prove, torchvisions
     from export.torchvision.sources import of_published
     from export.torchvision.weights import Published, WeightsUnreachable, fetch, published_for
-    from streamer.detect.session import OnnxSession
     from streamer.errors import ArtifactError
+    from streamer.onnx_session import OnnxSession
 except ImportError:  # the marker says so
     pass
 

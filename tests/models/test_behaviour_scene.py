@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from streamer.errors import ArtifactError
 
@@ -19,10 +18,11 @@ torch = pytest.importorskip("torch")
 from export.parity import ParityError  # noqa: E402
 from models.behaviour.committee import Committee  # noqa: E402
 from models.behaviour.export_step import check_step_parity, export_step  # noqa: E402
+from models.behaviour.roc import area_under_roc  # noqa: E402
 from models.behaviour.scene_clips import Clip, read_rows  # noqa: E402
 from models.behaviour.scene_evaluate import Judged, figures_of, judge, open_scene_head  # noqa: E402
 from models.behaviour.scene_publish import draw, manifest_of, proof_of  # noqa: E402
-from models.behaviour.scene_scores import area_under_roc, at_the_end, highest, highest_for  # noqa: E402
+from models.behaviour.scene_scores import at_the_end, highest, highest_for  # noqa: E402
 from models.behaviour.scene_train import Plan, folds_of, new_member, speak, train, train_member  # noqa: E402
 from streamer.behaviour.head_artifact import write_head  # noqa: E402
 from streamer.behaviour.scene_features import SCENE_FEATURES, SCENE_MOTION  # noqa: E402
@@ -132,14 +132,7 @@ def test_no_source_is_in_two_folds(clips):
     assert len(set(folds.tolist())) > 1
 
 
-def test_the_area_is_that_of_the_rank_sum_test():
-    random = np.random.default_rng(4)
-    scores, positive = random.integers(0, 12, 80).astype(float), random.random(80) < 0.4
-    expected = stats.mannwhitneyu(scores[positive], scores[~positive]).statistic / (positive.sum() * (~positive).sum())
-    assert area_under_roc(scores, positive) == pytest.approx(expected)
-
-
-def test_readings_of_a_clip_are_what_they_say():
+def test_readers_of_a_clip_are_what_they_say():
     probs = np.array([0.1, 0.9, 0.2, 0.4, 0.3])
     assert highest(probs) == 0.9
     assert at_the_end(probs) == pytest.approx(0.3)

@@ -37,7 +37,8 @@ with contextlib.suppress(ImportError):  # the marker says so
     from models.behaviour.disturb import disturbed
     from models.behaviour.evaluate import main as evaluate
     from models.behaviour.export_step import STEPS, check_step_parity, export_step, step_graph
-    from models.behaviour.pictures import reliability, roc
+    from models.behaviour.pictures import reliability
+    from models.behaviour.roc import area_under_roc, roc
     from models.behaviour.step_book import gather
     from models.behaviour.step_net import StepNet, sequence
     from models.behaviour.track_publish import manifest_of, proof_of
@@ -51,7 +52,7 @@ with contextlib.suppress(ImportError):  # the marker says so
         ordinary,
         speak,
     )
-    from models.behaviour.windows import Spoken, auc, confusion_of, f1_of, score_windows
+    from models.behaviour.windows import Spoken, confusion_of, f1_of, score_windows
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -351,13 +352,14 @@ def test_cross_validation_scores_every_clip_once(drawn: Path, tmp_path: Path) ->
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
-def test_auc_is_the_share_of_pairs_in_order(cases: list[tuple[int, bool]]) -> None:
+def test_the_area_under_roc_is_the_share_of_pairs_in_order(cases: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([float(s) for s, _ in cases]), np.array([p for _, p in cases])
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
-    assert auc(scores, positive) == pytest.approx(float(np.mean(pairs)) if pairs else float("nan"), nan_ok=True)
+    area = area_under_roc(scores, positive)
+    assert area == pytest.approx(float(np.mean(pairs)) if pairs else float("nan"), nan_ok=True)
     if pairs:
         points = roc(scores, positive)
-        assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(auc(scores, positive))
+        assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(area)
 
 
 def test_f1_of_a_confusion_counted_by_hand() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.assembly.behaviour import open_behaviour
+from streamer.assembly.behaviour import check_behaviour, open_behaviour
+from streamer.behaviour.scene_features import SCENE_FEATURES
 from streamer.config import Config
 from streamer.detect import OnnxDetector, load_detector
+from streamer.errors import ConfigError
 from streamer.types import Detections, Tracks
 from streamer.zoo import bundled_model
+from tests.behaviour_heads import TinyNet, write_tiny_head
 from tests.fakes import a_frame
 
 PEOPLE = ("person",)
@@ -64,8 +67,33 @@ def test_or_everywhere(tmp_path, detector, by):
     assert set(looked_at(heads, CAMERAS).values()) == {(True, True)}
 
 
+@pytest.mark.parametrize(("learned_from", "looks"), [((), True), (("0" * 64,), False)])
+def test_a_scene_head_rests_only_where_it_learned_from_another_detector(tmp_path, detector, learned_from, looks):
+    n = len(SCENE_FEATURES)
+    graph = TinyNet(n, n, probs=2).graph("scene")
+    write_tiny_head(
+        tmp_path / "scene", graph=graph, task="scene", features=SCENE_FEATURES, predicted=SCENE_FEATURES,
+        labels=("fight", "peace"), embedding_of=learned_from,
+    )  # fmt: skip
+    heads = open_behaviour(a_config(tmp_path, {"scene": str(tmp_path / "scene")}, **CAMERAS), detector)
+    assert looked_at(heads, ["fights"]) == {"fights": (True, looks)}
+
+
 def test_where_no_rule_asks_no_head_is_opened(tmp_path, detector):
     assert open_behaviour(a_config(tmp_path, bare=None, zone=CAMERAS["zone"]), detector) is None
+
+
+def test_a_rule_whose_head_is_switched_off_is_named_with_what_to_do(tmp_path):
+    config = a_config(tmp_path, {"track": None}, **CAMERAS)
+    with pytest.raises(ConfigError) as caught:
+        check_behaviour(config, "cameras.yaml")
+    rules = [("falls", "fall", "fallen"), ("odd", "odd", "anomaly"), ("corner", "fight", "fighting")]
+    assert caught.value.problems == tuple(
+        f"cameras.yaml: cameras.{camera}.rules.{name}: behaviour.{kind} needs behaviour.track, which is null: "
+        "name a head, or take it out"
+        for camera, name, kind in rules
+    )
+    check_behaviour(a_config(tmp_path, **CAMERAS), "cameras.yaml")
 
 
 def test_a_head_that_is_switched_off_looks_nowhere(tmp_path, detector):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from streamer.artifacts import GRAPH_FILE
@@ -110,15 +112,32 @@ def test_a_head_for_other_features_is_refused_with_both_named(folder):
 @pytest.mark.parametrize(
     ("changes", "declared", "said"),
     [
-        ({"state_width": 7}, {}, r"inputs: 'state' should be \(batch, 7\), the graph has \('batch', 5\)"),
-        ({"labels": ("a", "b", "c", "d")}, {}, r"outputs: 'probs' should be \(batch, 4\)"),
-        ({"attention_steps": 16}, {}, r"outputs: 'attention' should be \(batch, 16\)"),
-        ({}, {"features": (1, len(FEATURES)), "state": (1, STATE)}, r"should be \(batch, \d+\), the graph has \(1,"),
+        (
+            {"state_width": 7},
+            {},
+            r"input 'state': shape: the manifest expects \(batch, 7\), .* has \(batch, 5\)",
+        ),
+        ({"labels": ("a", "b", "c", "d")}, {}, r"output 'probs': shape: the manifest expects \(batch, 4\)"),
+        ({"attention_steps": 16}, {}, r"output 'attention': shape: the manifest expects \(batch, 16\)"),
+        ({}, {"features": (1, len(FEATURES)), "state": (1, STATE)}, r"expects \(batch, \d+\), the graph has \(1,"),
+        ({"opset": 17}, {}, "opset mismatch: the manifest expects 17, the graph uses 18$"),
     ],
 )
 def test_a_graph_that_is_not_what_the_manifest_says_is_refused(tmp_path, changes, declared, said):
     head = write_tiny_head(tmp_path / "tiny", graph=TinyNet().graph(**declared), **changes)
     with pytest.raises(ArtifactError, match=said):
+        StepSession(head)
+
+
+def test_a_graph_of_other_element_types_is_refused(tmp_path):
+    model = onnx.load_model_from_string(TinyNet().graph())
+    softmax = next(node for node in model.graph.node if node.output[0] == "probs")
+    softmax.output[0] = "single"
+    model.graph.node.append(helper.make_node("Cast", ["single"], ["probs"], to=TensorProto.DOUBLE))
+    probs = next(each for each in model.graph.output if each.name == "probs")
+    probs.type.tensor_type.elem_type = TensorProto.DOUBLE
+    head = write_tiny_head(tmp_path / "tiny", graph=model.SerializeToString())
+    with pytest.raises(ArtifactError, match=r"output 'probs': dtype: .* expects float32, the graph has float64"):
         StepSession(head)
 
 
@@ -129,7 +148,7 @@ def test_a_graph_without_an_output_is_refused(tmp_path):
 
 
 def test_bytes_that_are_no_graph_are_refused(tmp_path):
-    with pytest.raises(ArtifactError, match="cannot open it"):
+    with pytest.raises(ArtifactError, match=r"model\.onnx: not a whole ONNX model"):
         StepSession(write_tiny_head(tmp_path / "tiny", graph=b"not a graph"))
 
 
@@ -147,7 +166,7 @@ def test_a_step_is_the_net_s_step(tmp_path):
 
 def test_a_step_of_the_wrong_width_names_the_shapes(tmp_path):
     session = StepSession(write_tiny_head(tmp_path / "tiny"))
-    with pytest.raises(InferenceError, match=r"features \(2, 3\), state \(2, 5\)"):
+    with pytest.raises(InferenceError, match=r"features float32 \(2, 3\), state float32 \(2, 5\)"):
         session.step(np.zeros((2, 3), np.float32), np.zeros((2, STATE), np.float32))
 
 

@@ -53,7 +53,7 @@ def _verify_head(folder: Path) -> None:
     print(f"hash       sha256 {m.sha256}")
     session = open_step(head, FEATURES if m.task == "track" else SCENE_FEATURES)
     print(f"features   the {len(m.features)} that this version computes, in their order")
-    print("graph      inputs and outputs as the manifest says")
+    print(f"graph      inputs, outputs and opset {m.opset} as the manifest says")
     print("run        on two fresh rows: shapes as promised, values finite")
     print(f"speed      {_timed_steps(session)} on cpu, 1 thread")
 

@@ -6,8 +6,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from streamer.detect.graph import default_opset
 from streamer.errors import ArtifactError
+from streamer.onnx_opset import default_opset
 from tests.onnx_models import streamer_graph
 
 

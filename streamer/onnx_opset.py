@@ -28,6 +28,13 @@ def default_opset(graph: bytes, named: str) -> int:
     raise ArtifactError(f"{named}: not an ONNX model: it names no operator set")
 
 
+def refuse_other_opset(graph: bytes, expected: int, named: str) -> None:
+    """Raises ArtifactError, with both, where the graph uses another opset than its manifest says."""
+    found = default_opset(graph, named)
+    if found != expected:
+        raise ArtifactError(f"{named}: opset mismatch: the manifest expects {expected}, the graph uses {found}")
+
+
 def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """(field number, value) of one protobuf message, top level only."""
     view, at = memoryview(message), 0
