@@ -84,9 +84,10 @@ class CameraSource:
             except SourceError as error:
                 if self._stop.is_set():
                     return
-                self._report(error)
-                if self.demand_paced:
+                if self.demand_paced:  # told once, by whoever asked for it
+                    self._status.offline(self._clock.monotonic(), str(error))
                     raise
+                self._report(error)
                 if self._clock.monotonic() - began_s >= GOOD_SPELL_S and not isinstance(error, SourceUnavailable):
                     self._backoff.reset()
                 permanent = isinstance(error, SourceUnavailable) and error.permanent
