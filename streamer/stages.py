@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from streamer.fit import InputFit
 from streamer.ledger import CameraState
 from streamer.types import AlertChange, BehaviourScores, Detections, Evidence, Frame, FrameResult, Tracks
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.video.stream import VideoStream
 
 
 class FrameSource(Protocol):
@@ -33,6 +37,29 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Ask frames() to end soon; callable from any thread, returns at once."""
+        ...
+
+
+class PacketTap(Protocol):
+    """Is shown every packet of one camera, decoded or not: for footage. On its capture thread; blocks and raises never.
+
+    Times of packets are seconds on the container's own timeline.
+    """
+
+    def opened(self, stream: VideoStream) -> None:
+        """A connection begins, before its first packet. The stream is lent for this call: keep nothing of it."""
+        ...
+
+    def packet(self, packet: Packet[Any], stream_s: float) -> None:
+        """The next packet of the connection, not to be changed: others read it as well. Key frames tell themselves."""
+        ...
+
+    def timed(self, captured_at_zero: float) -> None:
+        """Stream time 0 was at this epoch time, as far as is known by now; told again as the estimate improves."""
+        ...
+
+    def closed(self) -> None:
+        """The connection is over."""
         ...
 
 

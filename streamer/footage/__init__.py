@@ -1,0 +1,1 @@
+"""Recorded packets: evidence clips, continuous recordings; nothing here decodes or encodes."""
