@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamer.clock import Clock
 from streamer.coverage import Coverage
 from streamer.ledger import CameraStatus, FrameLedger
+from streamer.sleep_book import SleepBook
 
 _FPS_OVER_S = 5.0
 
@@ -21,6 +22,7 @@ class WatchedCamera:
     ledger: FrameLedger
     status: CameraStatus
     coverage: Coverage
+    sleep: SleepBook
 
 
 class Board:
@@ -37,6 +39,7 @@ class Board:
 
     def _state(self, camera: WatchedCamera, now_s: float) -> dict[str, object]:
         state, counts = camera.status.state(), camera.ledger.counts()
+        sleep = camera.sleep.reading(now_s)
         age_s = None if state.last_frame_s is None else round(max(0.0, now_s - state.last_frame_s), 3)
         return {
             "link": state.link.value,
@@ -47,7 +50,11 @@ class Board:
             "sessions": state.sessions,
             "size": state.source_wh,
             "codec": state.codec,
+            "decoder": state.decoder,
             "coverage": round(camera.coverage.ratio(now_s), 4),
+            "asleep": sleep.asleep,
+            "asleep_s": round(sleep.asleep_s, 1),
+            "never_asleep": sleep.why_not,
             "frames": counts.as_dict(),
         }
 

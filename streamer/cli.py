@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from streamer import __version__
-from streamer.commands import calibrate, demo, doctor, models, replay, run, schema, tail, validate
+from streamer.commands import calibrate, clip, demo, doctor, models, replay, run, schema, tail, validate, wake
 from streamer.errors import ConfigError, StreamerError, redact
 
 _EPILOG = """\
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamer {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, demo, replay, calibrate, validate, doctor, tail, models, schema):
+    for command in (run, demo, replay, calibrate, validate, doctor, tail, wake, clip, models, schema):
         command.add_parser(commands)
     return parser
 

@@ -8,6 +8,7 @@ StreamerError
 │   ├── SourceStalled        connected, but no frame within the promised time
 │   ├── SourceEnded          a live source closed the connection (a file's end is no error)
 │   └── SourceCorrupt        what arrives cannot be trusted: endless decode errors, impossible timestamps
+├── FootageError           a clip or recording cannot be had: given up, counted; asked for by a person → exit 1
 ├── InferenceError         the model failed while running     → the process stops, exit 1, its supervisor restarts it
 └── SinkError
     ├── SinkUnavailable      the receiver is away: alerts wait in the outbox, the live feed is let go and counted
@@ -67,6 +68,10 @@ class SourceEnded(SourceError, EOFError):
 
 class SourceCorrupt(SourceError):
     """What arrives cannot be decoded or its timestamps cannot be repaired."""
+
+
+class FootageError(StreamerError):
+    """Footage cannot be written, or what is asked for was not recorded."""
 
 
 class InferenceError(StreamerError):

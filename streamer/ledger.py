@@ -114,6 +114,7 @@ class Link(StrEnum):
 class CameraState:
     """One reading of a camera's connection; `trouble` is a redacted sentence, `since_s` monotonic.
 
+    decoder: the codec, and in brackets where it is decoded; why not where it was asked for.
     skew_s: by how many seconds the camera's clock is ahead of ours, where the camera sends its time.
     """
 
@@ -124,6 +125,7 @@ class CameraState:
     sessions: int = 0
     source_wh: tuple[int, int] | None = None
     codec: str | None = None
+    decoder: str | None = None
     skew_s: float | None = None
 
 
@@ -138,11 +140,11 @@ class CameraStatus:
         self._last_frame_s: float | None = None
         self._skew_s: float | None = None
 
-    def online(self, at_s: float, source_wh: tuple[int, int], codec: str) -> None:
+    def online(self, at_s: float, source_wh: tuple[int, int], codec: str, decoder: str | None = None) -> None:
         """A session delivers frames."""
         self.frame(at_s)
-        sessions = self._state.sessions + 1
-        self._become(link=Link.ONLINE, since_s=at_s, trouble=None, sessions=sessions, source_wh=source_wh, codec=codec)
+        about = {"sessions": self._state.sessions + 1, "source_wh": source_wh, "codec": codec, "decoder": decoder}
+        self._become(link=Link.ONLINE, since_s=at_s, trouble=None, **about)
 
     def frame(self, at_s: float, skew_s: float | None = None) -> None:
         """A frame came."""

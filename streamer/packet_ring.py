@@ -1,4 +1,4 @@
-"""The last packets of one camera: for a gate that wakes, and for clips that begin before their alert.
+"""The last packets of one camera connection, for footage that begins before anybody knew that it would be wanted.
 
 Packets are kept as they came, neither decoded nor copied, in whole groups: each begins with a key frame, without which
 nothing that follows can be made a picture.
@@ -19,8 +19,12 @@ MOST_BYTES = 16_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptPacket:
-    """One packet, and its time in seconds on the container's own timeline (of showing, where it is told)."""
+    """One packet, its place in the connection (0, 1, 2 …), and its time in seconds on the container's own timeline.
 
+    The time is that of showing, where it is told. The packet belongs to others too: never change it.
+    """
+
+    number: int
     packet: Packet[Any]
     stream_s: float
 
@@ -41,51 +45,70 @@ class PacketRing:
         self._groups: deque[list[KeptPacket]] = deque()
         self._sizes: deque[int] = deque()  # bytes of each group
         self._bytes = 0
+        self._next_number = 0
+        self._wanted_from: int | None = None
 
     @property
     def bytes(self) -> int:
         """What it holds."""
         return self._bytes
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next packet will have."""
+        return self._next_number
+
     def add(self, packet: Packet[Any], stream_s: float) -> None:
         """The next packet of the connection, in the order in which they come."""
+        is_key, size = packet.is_keyframe, packet.size
         with self._lock:
-            if packet.is_keyframe:
+            number = self._next_number
+            self._next_number += 1
+            if is_key:
                 self._groups.append([])
                 self._sizes.append(0)
             elif not self._groups:
                 return
-            self._groups[-1].append(KeptPacket(packet, stream_s))
-            self._sizes[-1] += packet.size
-            self._bytes += packet.size
-            if packet.is_keyframe:
+            self._groups[-1].append(KeptPacket(number, packet, stream_s))
+            self._sizes[-1] += size
+            self._bytes += size
+            if is_key:
                 self._drop_older_than(stream_s - self._keep_s)
             while self._bytes > self._most_bytes:
                 self._drop_oldest()
 
-    def group(self) -> tuple[KeptPacket, ...]:
-        """Everything from the last key frame on; nothing where that was too much, or none came yet."""
-        with self._lock:
-            return tuple(self._groups[-1]) if self._groups else ()
+    def first_at(self, stream_s: float) -> int:
+        """The number of the last key frame at or before this time.
 
-    def since(self, stream_s: float) -> tuple[KeptPacket, ...]:
-        """Everything from the last key frame at or before this time on; from the oldest one, where that is later."""
+        Of the oldest one held, where that is later; of the next packet to come, where none is held.
+        """
         with self._lock:
-            first = 0
-            for i, group in enumerate(self._groups):
+            first = self._next_number
+            for group in reversed(self._groups):
+                first = group[0].number
                 if group[0].stream_s <= stream_s:
-                    first = i
-            return tuple(kept for group in list(self._groups)[first:] for kept in group)
+                    break
+            return first
 
-    def clear(self) -> None:
-        """Forget everything: what comes next belongs to another connection."""
+    def since(self, number: int) -> tuple[KeptPacket, ...]:
+        """Everything with this number or a later one that is still held."""
         with self._lock:
-            self._groups.clear()
-            self._sizes.clear()
-            self._bytes = 0
+            return tuple(
+                kept
+                for group in self._groups
+                if group[-1].number >= number
+                for kept in (group if group[0].number >= number else group[number - group[0].number :])
+            )
+
+    def hold_from(self, number: int | None) -> None:
+        """Keep this packet and what follows, however old: somebody reads there. Bytes stay bounded all the same."""
+        with self._lock:
+            self._wanted_from = number
 
     def _drop_older_than(self, stream_s: float) -> None:
         while len(self._groups) > 1 and self._groups[1][0].stream_s <= stream_s:
+            if self._wanted_from is not None and self._wanted_from < self._groups[1][0].number:
+                return
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:

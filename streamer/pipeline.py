@@ -48,6 +48,11 @@ class CameraPipeline:
         """Close what is open: no more frames will come."""
         return self._book.end_session(why)
 
+    @property
+    def alerted(self) -> bool:
+        """Whether an alert about somebody is open."""
+        return any(change.track_ids for change in self._book.open_alerts)
+
     def _begin_session(self, session: str) -> tuple[AlertChange, ...]:
         # Track ids and media time start anew with a connection: nothing that was measured before it goes on.
         closed = self._book.end_session("the camera's session ended")

@@ -26,6 +26,7 @@ from streamer.inbox import FrameInbox, InboxClosed
 from streamer.ledger import CameraStatus, Drop, FrameLedger
 from streamer.pipeline import CameraPipeline, analyse
 from streamer.stages import BehaviourModel, Detector, FrameSource, LinkWatch, Sink
+from streamer.surroundings import Surroundings
 from streamer.telemetry.http import Health
 from streamer.telemetry.metrics import Metrics
 from streamer.types import AlertChange, Detections, Frame, FrameResult
@@ -45,19 +46,28 @@ class CameraUnit:
     source: FrameSource
     pipeline: CameraPipeline
     link: LinkWatch
-    ledger: FrameLedger
-    status: CameraStatus
+    around: Surroundings
     coverage: Coverage
 
     @property
     def camera(self) -> str:
         """The camera's id."""
-        return self.ledger.camera
+        return self.around.ledger.camera
+
+    @property
+    def ledger(self) -> FrameLedger:
+        """Where its frames went."""
+        return self.around.ledger
+
+    @property
+    def status(self) -> CameraStatus:
+        """How its link is."""
+        return self.around.status
 
     @property
     def watched(self) -> WatchedCamera:
         """The books of this camera."""
-        return WatchedCamera(self.ledger, self.status, self.coverage)
+        return WatchedCamera(self.ledger, self.status, self.coverage, self.around.sleep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +216,8 @@ class Service:
             unit = self._cameras[result.frame.camera]
             unit.ledger.analysed()
             unit.coverage.analysed(result.frame.received_s)
+            if unit.around.presence is not None:
+                unit.around.presence.sees(len(result.tracks), unit.pipeline.alerted)
             yield result
             started_s = time.perf_counter()
 

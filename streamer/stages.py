@@ -123,6 +123,11 @@ class AlertBook(Protocol):
         """The changes that this rule's evidence in this frame brings: opened, updated, closed."""
         ...
 
+    @property
+    def open_alerts(self) -> tuple[AlertChange, ...]:
+        """The newest change of every alert that is open."""
+        ...
+
     def end_session(self, why: str) -> list[AlertChange]:
         """Close everything that is open, at the last moment that was seen."""
         ...

@@ -18,7 +18,7 @@ from streamer.fit import Fit
 
 Boxes = NDArray[np.float32]
 Severity = Literal["info", "warning", "critical"]
-ChangeType = Literal["opened", "updated", "closed"]
+ChangeType = Literal["opened", "updated", "closed", "evidence"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
@@ -251,6 +251,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """The footage of an alert, complete: where it lies relative to the data folder, and what proves that it is the one.
+
+    sha256 in hex, of the whole file; from_at, to_at: epoch seconds by the camera's clock of its first picture and of
+    the end of its last; codec as FFmpeg calls it: h264, hevc, mjpeg, …
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    from_at: float
+    to_at: float
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChange:
     """One step in the life of one alert: the wire message, see docs/wire.md.
 
@@ -258,6 +274,8 @@ class AlertChange:
     at, started_at: epoch seconds by the camera's clock; media_s: the same moment on the stream's own timeline.
     box is normalised xyxy in [0, 1]. reason holds text, measures, trail, rule settings, model and configuration hash.
     snapshot is the path of a JPEG relative to the data folder; strip is drawn into it and goes no further.
+    clip is there from the moment on at which it is complete, which is mostly after the end: then a change of type
+    evidence follows the closed one.
     """
 
     id: str
@@ -279,6 +297,12 @@ class AlertChange:
     reason: Mapping[str, Any] = field(default_factory=dict)
     snapshot: str | None = None
     strip: tuple[tuple[float, NDArray[np.uint8]], ...] = field(default=(), compare=False, repr=False)
+    clip: Clip | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the alert goes on after this change."""
+        return self.type in ("opened", "updated")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,9 @@
 docs/wire.md describes them for integrators, the JSON Schemas beside this file (`streamer schema NAME`) for programs.
 Changes are additive: keys are added, never removed, renamed or retyped. Who reads ignores keys that it does not know.
 
-One clash of words is settled here. On a stream the *field* `type` says opened | updated | closed. In the JSON body the
-same thing is called `change`, so that a line of a recording can put "type":"alert" or "type":"frame" in front.
+One clash of words is settled here. On a stream the *field* `type` says opened | updated | closed | evidence. In the
+JSON body the same thing is called `change`, so that a line of a recording can put "type":"alert" or "type":"frame" in
+front.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from streamer.types import SEVERITIES, AlertChange, ChangeType, Detections, FrameResult, Tracks
+from streamer.types import SEVERITIES, AlertChange, ChangeType, Clip, Detections, FrameResult, Tracks
 
 ALERT_SCHEMA = "streamer.alert/1"
+EVIDENCE_SCHEMA = "streamer.evidence/1"
 FRAME_SCHEMA = "streamer.frame/1"
 CAMERA_SCHEMA = "streamer.camera/1"
-SchemaName = Literal["alert", "frame", "camera"]
-SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "frame", "camera")
+COMMAND_SCHEMA = "streamer.command/1"
+SchemaName = Literal["alert", "evidence", "frame", "camera", "command"]
+SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "evidence", "frame", "camera", "command")
 
-_CHANGE_TYPES: tuple[ChangeType, ...] = ("opened", "updated", "closed")
+_CHANGE_TYPES: Mapping[str, tuple[ChangeType, ...]] = {
+    ALERT_SCHEMA: ("opened", "updated", "closed"),
+    EVIDENCE_SCHEMA: ("evidence",),
+}
 _S_DECIMALS = 3  # times: a millisecond
 _PX_DECIMALS = 2
 _UNIT_DECIMALS = 5  # normalised coordinates: a hundredth of a pixel at 1000 pixels
@@ -65,6 +71,11 @@ class Keys:
         """The generation before `recent`."""
         return f"{self.prefix}:alerts:recent:before"
 
+    @property
+    def commands(self) -> str:
+        """Stream of what others ask of the service."""
+        return f"{self.prefix}:commands"
+
     def detections(self, camera: str) -> str:
         """Stream of frame messages of one camera."""
         return f"{self.prefix}:detections:{camera}"
@@ -81,10 +92,18 @@ class Keys:
 # --- alerts -----------------------------------------------------------------------------------------------------------
 
 
+def alert_schema(change: str) -> str:
+    """Under which schema a change of this type travels.
+
+    Evidence has its own: streamer.alert/1 promised three kinds of change, and who reads it must never meet a fourth.
+    """
+    return EVIDENCE_SCHEMA if change == "evidence" else ALERT_SCHEMA
+
+
 def alert_body(change: AlertChange) -> dict[str, Any]:
     """The alert message as JSON values, in the order in which it is written."""
     return {
-        "schema": ALERT_SCHEMA,
+        "schema": alert_schema(change.type),
         "id": change.id,
         "change": change.type,
         "seq": change.seq,
@@ -103,6 +122,18 @@ def alert_body(change: AlertChange) -> dict[str, Any]:
         "box": None if change.box is None else [_rounded(edge, _UNIT_DECIMALS) for edge in change.box],
         "reason": _plain(change.reason),
         "snapshot": change.snapshot,
+        "clip": None if change.clip is None else _clip_body(change.clip),
+    }
+
+
+def _clip_body(clip: Clip) -> dict[str, Any]:
+    return {
+        "path": clip.path,
+        "sha256": clip.sha256,
+        "bytes": clip.bytes,
+        "from": _rounded(clip.from_at, _S_DECIMALS),
+        "to": _rounded(clip.to_at, _S_DECIMALS),
+        "codec": clip.codec,
     }
 
 
@@ -114,7 +145,7 @@ def encode_alert(change: AlertChange) -> str:
 def alert_fields(body: str, change: AlertChange) -> dict[str, str]:
     """The fields of a stream entry around an encoded message: what a consumer may filter by without parsing."""
     return {
-        "schema": ALERT_SCHEMA,
+        "schema": alert_schema(change.type),
         "id": change.id,
         "type": change.type,
         "seq": str(change.seq),
@@ -129,20 +160,23 @@ def decode_alert(body: str | bytes | Mapping[str, Any]) -> AlertChange:
     """The alert change in a message; unknown keys are ignored. Raises ValueError saying what is wrong."""
     message = body if isinstance(body, Mapping) else _parsed(body)
     schema = message.get("schema")
-    if schema != ALERT_SCHEMA:
-        raise ValueError(f"not an alert message: schema is {schema!r}, this reader understands {ALERT_SCHEMA!r}")
+    if schema not in (ALERT_SCHEMA, EVIDENCE_SCHEMA):
+        raise ValueError(
+            f"not an alert message: schema is {schema!r}, this reader understands {ALERT_SCHEMA!r} "
+            f"and {EVIDENCE_SCHEMA!r}"
+        )
     try:
-        return _alert(message)
+        return _alert(message, _CHANGE_TYPES[schema])
     except KeyError as error:
         raise ValueError(f"not an alert message: key {error} is missing") from error
     except (TypeError, AttributeError) as error:
         raise ValueError(f"not an alert message: {error}") from error
 
 
-def _alert(message: Mapping[str, Any]) -> AlertChange:
+def _alert(message: Mapping[str, Any], types: Sequence[ChangeType]) -> AlertChange:
     change, severity, box = message["change"], message["severity"], message.get("box")
-    if change not in _CHANGE_TYPES:
-        raise ValueError(f"not an alert message: change is {change!r}, expected one of {', '.join(_CHANGE_TYPES)}")
+    if change not in types:
+        raise ValueError(f"not an alert message: change is {change!r}, expected one of {', '.join(types)}")
     if severity not in SEVERITIES:
         raise ValueError(f"not an alert message: severity is {severity!r}, expected one of {', '.join(SEVERITIES)}")
     if box is not None and len(box) != 4:
@@ -169,6 +203,20 @@ def _alert(message: Mapping[str, Any]) -> AlertChange:
         box=None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
         reason=dict(message.get("reason") or {}),
         snapshot=message.get("snapshot"),
+        clip=_clip(message.get("clip")),
+    )
+
+
+def _clip(said: Mapping[str, Any] | None) -> Clip | None:
+    if said is None:
+        return None
+    return Clip(
+        path=_text(said, "path"),
+        sha256=_text(said, "sha256"),
+        bytes=int(said["bytes"]),
+        from_at=float(said["from"]),
+        to_at=float(said["to"]),
+        codec=_text(said, "codec"),
     )
 
 

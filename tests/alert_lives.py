@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.types import AlertChange, ChangeType, Detections, Frame, FrameResult, Tracks
+from streamer.types import AlertChange, ChangeType, Clip, Detections, Frame, FrameResult, Tracks
 
 KINDS = ("intrusion", "loitering", "line_crossing", "camera.offline")
 LABELS = ("person", "car")
+CLIP = Clip(path="clips/2023-11-14/a1.mp4", sha256="0" * 64, bytes=1000, from_at=1e9, to_at=1e9 + 15, codec="h264")
 
 
 def change(
@@ -48,7 +49,8 @@ def change(
 
 
 def lives(rng: random.Random, session: str, *, most_open: int = 20, cameras: int = 4) -> Iterator[AlertChange]:
-    """Alerts that open, go on and close, many at a time, for ever: each id's seq rises by one from 1 to its closing."""
+    """Alerts that open, go on and close, many at a time, for ever: each id's seq rises by one from 1 to its closing,
+    or to the evidence that follows it."""
     open_now: dict[str, AlertChange] = {}
     number = 0
     while True:
@@ -64,7 +66,10 @@ def lives(rng: random.Random, session: str, *, most_open: int = 20, cameras: int
         last = rng.choice(list(open_now.values()))
         if rng.random() < 0.25:
             del open_now[last.id]
-            yield next_change(last, "closed")
+            closed = next_change(last, "closed")
+            yield closed
+            if rng.random() < 0.3:
+                yield replace(closed, seq=closed.seq + 1, type="evidence", clip=CLIP)
         else:
             open_now[last.id] = next_change(last, "updated")
             yield open_now[last.id]

@@ -15,6 +15,9 @@ from streamer.capture import CameraOptions, CameraSource, default_pace
 from streamer.clock import SystemClock
 from streamer.fit import InputFit
 from streamer.ledger import CameraStatus, FrameLedger
+from streamer.presence import Presence
+from streamer.sleep_book import SleepBook
+from streamer.surroundings import Surroundings
 from streamer.types import Frame
 
 
@@ -32,12 +35,28 @@ class Camera:
         self.options = CameraOptions(camera="gate", url=url, **chosen)
         self.ledger = FrameLedger("gate")
         self.status = CameraStatus("gate", 0.0)
-        self.source = CameraSource(
-            self.options, InputFit(canvas_wh), self.ledger, self.status, SystemClock(), rng=random.Random(1)
-        )
+        self.sleep = SleepBook("gate")
+        self._canvas_wh = canvas_wh
+        self.source = self._source()
         self.frames: deque[Frame] = deque()
         self.ended = threading.Event()
         self.error: BaseException | None = None
+
+    def _source(self, **around: Any) -> CameraSource:
+        fit, clock, rng = InputFit(self._canvas_wh), SystemClock(), random.Random(1)
+        return CameraSource(
+            self.options, fit, Surroundings(self.ledger, self.status, self.sleep, **around), clock, rng=rng
+        )
+
+    def with_presence(self) -> Presence:
+        """Analysis says whether somebody is there: by what it is told through the answer."""
+        presence = Presence()
+        self.source = self._source(presence=presence)
+        return presence
+
+    def ring_by(self, script: Any) -> None:
+        """Be awake when the script says so, which is shown every packet."""
+        self.source = self._source(bell=script, tap=script)
 
     def read(self, most: int | None = None) -> list[Frame]:
         """Frames on this thread, to the end or until there are enough."""

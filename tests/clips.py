@@ -45,14 +45,27 @@ def write_clip(
     pix_fmt: str = "yuv420p",
     first_number: int = 0,
     slices: int = 1,
+    strict_gop: bool = False,
+    noise: int = 0,
+    open_gop: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Encode numbered pictures; times_s gives each frame's own presentation time instead of fps."""
+    """Encode numbered pictures; times_s gives each frame's own presentation time instead of fps.
+
+    strict_gop: key frames every `gop` frames and nowhere else (libx264 puts one where many bits of the number change);
+    noise: so much of it in every picture, as a sensor has;
+    open_gop: strict, and pictures before a key frame may need what is behind it.
+    """
+    rng = np.random.default_rng(1)
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))
         stream.width, stream.height, stream.pix_fmt = *size_wh, pix_fmt
         stream.time_base = stream.codec_context.time_base = _TIME_BASE
+        if codec == "libx265":
+            params = f"keyint={gop}:min-keyint={gop}:bframes={b_frames}:b-adapt=0:scenecut=0:pools=1:frame-threads=1"
+            params += f":open-gop={int(open_gop)}:log-level=none"
+            stream.codec_context.options = {"preset": "ultrafast", "x265-params": params}
         if codec == "libx264":
             stream.gop_size = gop
             stream.codec_context.thread_count = 1  # else x264 cuts pictures into slices, one per thread
@@ -64,8 +77,14 @@ def write_clip(
                 "crf": "18",
                 "slices": str(slices),
             }
+            if strict_gop or open_gop:
+                strict = f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop={int(open_gop)}"
+                stream.codec_context.options |= {"x264-params": strict}
         for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(numbered_picture(first_number + i, size_wh), format="rgb24")
+            picture = numbered_picture(first_number + i, size_wh)
+            if noise:
+                picture += rng.integers(0, noise, picture.shape, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts = round((times_s[i] if times_s else i / fps) / _TIME_BASE)
             frame.time_base = _TIME_BASE
             container.mux(stream.encode(frame))

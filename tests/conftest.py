@@ -14,6 +14,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a red run means a change; STREAMER_TEST_EXPLORE=1 looks for new ones.
+settings.register_profile("streamer", derandomize=os.environ.get("STREAMER_TEST_EXPLORE") != "1")
+settings.load_profile("streamer")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

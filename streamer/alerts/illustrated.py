@@ -74,11 +74,11 @@ class Illustrated:
     def _follow(self, change: AlertChange) -> AlertChange:
         """Every later change of an alert names the same picture, or none."""
         missing = change.id in self._without
-        if change.type == "closed":
+        if change.is_open:
+            self._open.add(change.id)
+        else:
             self._open.discard(change.id)
             self._without.discard(change.id)
-        else:
-            self._open.add(change.id)
         if missing or change.strip:
             change = replace(change, snapshot=None if missing else change.snapshot, strip=())
         return change

@@ -15,10 +15,10 @@ import numpy as np
 from streamer.alerts.drawing import Box, Points, draw_alert, with_strip
 from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkUnavailable
+from streamer.retention import UNFINISHED, prune
 from streamer.types import AlertChange, Picture
 
 FOLDER = "snapshots"
-UNFINISHED = ".unfinished-"
 _DAY_S = 24 * 3600.0
 
 
@@ -123,43 +123,15 @@ class SnapshotStore:
         Those of open alerts (open_ids) stay, unless they alone take more than keep_bytes. What cannot be removed is
         left and counted as kept. Also sweeps away what a writer that died left unfinished.
         """
-        now, root = self._clock.now(), self._folder / FOLDER
-        pictures = sorted(_pictures(root), key=lambda p: (p.written_at, p.path))
-        kept_bytes = sum(p.size for p in pictures)
-        removed = freed = 0
-        stay_open = set(open_ids)
-        # Closed alerts first, then open ones; within each the oldest first.
-        for is_open in (False, True):
-            for p in pictures:
-                if (p.path.stem in stay_open) != is_open:
-                    continue
-                is_old = not is_open and now - p.written_at > self._keep_days * _DAY_S
-                if (is_old or kept_bytes > self._keep_bytes) and _remove(p.path):
-                    removed, freed, kept_bytes = removed + 1, freed + p.size, kept_bytes - p.size
-        for unfinished in root.glob(f"*/{UNFINISHED}*"):
-            if now - _written_at(unfinished, now) > 3600:
-                _remove(unfinished)
-        for day in root.glob("*"):
-            _remove_if_empty(day)
-        return Pruned(removed, freed, kept_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    path: Path
-    size: int
-    written_at: float
-
-
-def _pictures(root: Path) -> list[_Stored]:
-    found = []
-    for path in root.glob("*/*.jpg"):
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            continue  # another pruning was faster
-        found.append(_Stored(path, stat.st_size, stat.st_mtime))
-    return found
+        pruned = prune(
+            self._folder / FOLDER,
+            "*/*.jpg",
+            keep_s=self._keep_days * _DAY_S,
+            keep_bytes=self._keep_bytes,
+            now=self._clock.now(),
+            open_ids=open_ids,
+        )
+        return Pruned(pruned.files, pruned.freed_bytes, pruned.kept_bytes)
 
 
 def _put(path: Path, content: bytes) -> None:
@@ -178,26 +150,3 @@ def _put(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _written_at(path: Path, default: float) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return default
-
-
-def _remove(path: Path) -> bool:
-    try:
-        path.unlink()
-    except OSError:
-        return False
-    return True
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and next(folder.iterdir(), None) is None:
-        try:
-            folder.rmdir()
-        except OSError:
-            return  # a picture arrived in between

@@ -5,29 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from streamer.alerts.book import CameraAlertBook
 from streamer.alerts.policy import AlertPolicy
 from streamer.assembly.rules import build_rules, build_trouble_rules, policies
-from streamer.capture import CameraOptions, CameraSource, default_pace
+from streamer.capture import CameraOptions, CameraSource, DecodeMode, default_pace
 from streamer.clock import Clock, SystemClock
 from streamer.config import CameraConfig, Config
 from streamer.detect import OnnxDetector
 from streamer.fit import InputFit
-from streamer.ledger import CameraStatus, FrameLedger
 from streamer.pipeline import CameraPipeline
 from streamer.stages import Rule, Tracker
+from streamer.surroundings import Surroundings
 from streamer.track import KalmanTracker
 from streamer.track.stitch import StitchingTracker
 from streamer.types import AlertChange
 
 
 def build_source(
-    name: str, camera: CameraConfig, input_fit: InputFit, ledger: FrameLedger, status: CameraStatus, clock: Clock
+    name: str, camera: CameraConfig, input_fit: InputFit, around: Surroundings, clock: Clock
 ) -> CameraSource:
-    """The camera's frames, as the detector wants them."""
-    options = CameraOptions(
+    """The camera's frames, as the detector wants them.
+
+    Of a recording that is read on demand every look is analysed, whoever is there: how far analysis has come when the
+    next packet is read is chance, and the same recording gives the same alerts.
+    """
+    options = camera_options(name, camera)
+    if options.pace == "demand":
+        around = replace(around, presence=None)
+    return CameraSource(options, input_fit, around, clock)
+
+
+def decode_mode(camera: CameraConfig) -> DecodeMode:
+    """What of a camera's stream is decoded: unless it says so itself, cameras sleep and recordings are read whole."""
+    pace = camera.pace or default_pace(camera.url, camera.format)
+    return camera.decode or ("always" if pace == "demand" else "motion")
+
+
+def camera_options(name: str, camera: CameraConfig) -> CameraOptions:
+    """How the camera is connected to."""
+    return CameraOptions(
         camera=name,
         url=camera.url,
         pace=camera.pace or default_pace(camera.url, camera.format),
@@ -38,19 +57,25 @@ def build_source(
         options=camera.options,
         connect_timeout_s=camera.connect_timeout_s,
         stall_after_s=camera.stall_after_s,
-        decode=camera.decode,
+        decode=decode_mode(camera),
         look_every_s=camera.look_every_s,
+        keep_alive_s=camera.keep_alive_s,
+        sleep_after_s=camera.sleep_after_s,
+        motion_masks=tuple(tuple(points) for points in camera.motion_masks),
         decode_threads=camera.decode_threads,
+        decode_on=camera.decode_on,
     )
-    return CameraSource(options, input_fit, ledger, status, clock)
 
 
 def build_recording(name: str, camera: CameraConfig, video: Path, detector: OnnxDetector) -> CameraSource:
-    """A recording in the place of a camera's own source: every chosen frame, as fast as they are taken."""
+    """A recording in the place of a camera's own source: every chosen frame, as fast as they are taken.
+
+    Decoded on the CPU, wherever the camera is: the same recording gives the same pictures on every machine.
+    """
     clock = SystemClock()
-    recording = camera.model_copy(update={"url": str(video), "format": None, "pace": "demand", "loop": False})
-    ledger, status = FrameLedger(name), CameraStatus(name, clock.monotonic())
-    return build_source(name, recording, detector.input_fit, ledger, status, clock)
+    in_its_place = {"url": str(video), "format": None, "pace": "demand", "loop": False, "decode_on": "cpu"}
+    recording = camera.model_copy(update=in_its_place)
+    return build_source(name, recording, detector.input_fit, Surroundings.alone(name, clock), clock)
 
 
 def build_pipeline(

@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from streamer.alerts.book import CameraAlertBook, closing_change
+from streamer.alerts.book import closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
 from streamer.assembly.behaviour import check_behaviour, open_behaviour
-from streamer.assembly.camera import build_book, build_pipeline, build_source
+from streamer.assembly.camera import build_book, build_source
+from streamer.assembly.decoding import check_decoding
+from streamer.assembly.footage import Footage, check_main_streams, reading_main_streams, start_footage, tap_of
 from streamer.assembly.labels import check_labels
-from streamer.assembly.link import LinkAlerts
 from streamer.assembly.model import open_detector
-from streamer.assembly.readings import behaviour_rows, delivery_rows, suppressed_rows
-from streamer.assembly.rules import LINK_KINDS, link_policies, policies
+from streamer.assembly.readings import behaviour_rows, command_rows, delivery_rows, suppressed_rows
+from streamer.assembly.rules import policies
+from streamer.assembly.unit import MakeSource, build_unit
+from streamer.bell import WakeBell
 from streamer.clock import Clock
-from streamer.config import CameraConfig, Config
-from streamer.coverage import Coverage
+from streamer.config import Config
+from streamer.control.desk import WakeDesk
+from streamer.control.http_orders import WakeOrders
+from streamer.control.redis_commands import CommandListener
 from streamer.detect import OnnxDetector
 from streamer.errors import ConfigError
-from streamer.fit import InputFit
+from streamer.footage.witness import Witness
 from streamer.inbox import BatchPolicy, FrameInbox
-from streamer.ledger import CameraStatus, FrameLedger
-from streamer.rules.camera_link import LinkWatch
+from streamer.presence import Presence
 from streamer.service import CameraUnit, Service
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.json_lines import JsonLines
@@ -34,17 +38,15 @@ from streamer.sinks.outbox import Outbox, Retention
 from streamer.sinks.receivers import Receiver
 from streamer.sinks.redis_alerts import RedisAlerts
 from streamer.sinks.webhook import Webhook
-from streamer.stages import BehaviourModel, FrameSource
+from streamer.sleep_book import SleepBook
+from streamer.stages import BehaviourModel, PacketTap, Sink
+from streamer.surroundings import Surroundings
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
 
 _log = logging.getLogger("streamer.assembly")
 
-KEY_FRAMES_REACH_S = 10.0
-"""How long a picture speaks for where only key frames are looked at: cameras send one every second to ten."""
-
 OnPublished = Callable[[str, float], None]
-MakeSource = Callable[[str, CameraConfig, InputFit, FrameLedger, CameraStatus, Clock], FrameSource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def open_house(
     make_source stands in for the cameras themselves.
     Raises ConfigError, ArtifactError, SinkUnavailable.
     """
+    check_decoding(config, origin)
+    check_main_streams(config, origin)
     detector = open_detector(config.model)
     check_labels(config, detector, origin)
     check_behaviour(config, origin)
@@ -89,34 +93,70 @@ def open_house(
             keep_bytes=int(config.keep.snapshots_mb * 1e6),
             clock=clock,
         )
-        sink = Illustrated(delivery, pictures, _places(config))
+        footage = start_footage(config, clock, lambda: service.stop())
+        stored = _witnessed(delivery, footage, metrics, config) if footage else delivery
+        sink = Illustrated(stored, pictures, _places(config))
         stack.callback(sink.close)
         books = {
             name: build_book(name, camera, policies(camera), config, detector, pictures.path_for)
             for name, camera in config.cameras.items()
         }
+        bells = {name: WakeBell(clock.monotonic) for name in config.cameras}
         units = [
-            _unit(name, camera, config, detector, clock, books[name], make_source)
+            build_unit(
+                name,
+                config,
+                detector,
+                books[name],
+                _around(name, clock, metrics, bells[name], tap_of(name, camera, footage)),
+                clock,
+                make_source,
+            )
             for name, camera in config.cameras.items()
         ]
-        service = _service(config, units, detector, behaviour, sink, delivery, metrics, clock)
+        desk = WakeDesk(bells)
+        commands = CommandListener(config.redis.url, desk, clock) if config.redis else None
+        service = _service(config, units, detector, behaviour, sink, delivery, commands, footage, metrics, clock)
         delivery.start()
+        if commands:
+            stack.callback(commands.close)
+            commands.start(service.stop)
+            metrics.read_from(lambda: command_rows(commands))
         for unit in units:
             metrics.watch(unit.watched)
         model = f"{detector.model_name}@{detector.model_hash[:12]}"
         metrics.read_from(lambda: [("streamer_model_info", (model,), 1.0)])
         metrics.read_from(lambda: delivery_rows(delivery))
         metrics.read_from(sink.rows)
+        if footage:
+            metrics.read_from(footage.rows)
+            stack.enter_context(reading_main_streams(config, footage, clock))
         if behaviour:
             metrics.read_from(lambda: behaviour_rows(behaviour, config.cameras))
         metrics.read_from(lambda: suppressed_rows(books, _kinds(config)))
         telemetry = None
         if config.http:
+            token = config.http.token.get_secret_value() if config.http.token else None
             telemetry = TelemetryServer(
-                config.http.host, config.http.port, metrics.registry, live=service.live, ready=service.ready
+                config.http.host,
+                config.http.port,
+                metrics.registry,
+                live=service.live,
+                ready=service.ready,
+                orders=WakeOrders(desk, token),
             )
             stack.callback(telemetry.close)
         yield House(service, detector, metrics, telemetry)
+
+
+def _around(name: str, clock: Clock, metrics: Metrics, bell: WakeBell, tap: PacketTap | None) -> Surroundings:
+    return replace(
+        Surroundings.alone(name, clock),
+        sleep=SleepBook(name, lambda seconds: metrics.woke(name, seconds)),
+        bell=bell,
+        presence=Presence(),
+        tap=tap,
+    )
 
 
 def _service(
@@ -126,6 +166,8 @@ def _service(
     behaviour: BehaviourModel | None,
     sink: Illustrated,
     delivery: Delivery,
+    commands: CommandListener | None,
+    footage: Footage | None,
     metrics: Metrics,
     clock: Clock,
 ) -> Service:
@@ -143,42 +185,13 @@ def _service(
         clock,
         behaviour=behaviour,
         show_cameras=delivery.update_cameras,
-        others=lambda: delivery.workers,
+        others=lambda: (
+            *delivery.workers,
+            *(commands.workers if commands else ()),
+            *(footage.workers if footage else ()),
+        ),
         shutdown_s=config.shutdown_s,
     )
-
-
-def _unit(
-    name: str,
-    camera: CameraConfig,
-    config: Config,
-    detector: OnnxDetector,
-    clock: Clock,
-    book: CameraAlertBook,
-    make_source: MakeSource,
-) -> CameraUnit:
-    now_s = clock.monotonic()
-    ledger, status = FrameLedger(name), CameraStatus(name, now_s)
-    reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
-    if camera.decode == "key_frames":
-        reach_s = max(reach_s, KEY_FRAMES_REACH_S, 2.0 * camera.look_every_s)
-    return CameraUnit(
-        source=make_source(name, camera, detector.input_fit, ledger, status, clock),
-        pipeline=build_pipeline(name, camera, config, detector, book),
-        link=_link(name, camera, config, detector, clock),
-        ledger=ledger,
-        status=status,
-        coverage=Coverage(now_s, reach_s),
-    )
-
-
-def _link(name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock) -> LinkAlerts:
-    trouble = camera.trouble
-    limits = {"camera.offline": trouble.offline_after_s, "camera.clock_skew": trouble.clock_skew_s}
-    settings = {"offline_after_s": trouble.offline_after_s, "max_skew_s": trouble.clock_skew_s}
-    watch = LinkWatch(name, **{key: value for key, value in settings.items() if value is not None})
-    book = build_book(name, camera, link_policies(camera), config, detector)
-    return LinkAlerts(watch, book, clock.now(), frozenset(kind for kind in LINK_KINDS if limits[kind] is not None))
 
 
 def _delivery(
@@ -221,6 +234,17 @@ def _close_what_was_left_open(delivery: Delivery, clock: Clock) -> None:
         why = "the service was stopped before it could see the end"
         delivery.announce([closing_change(change, clock.now(), why) for change in left])
         _log.info("closed %d alerts that the last run left open", len(left))
+
+
+def _witnessed(stored: Sink, footage: Footage, metrics: Metrics, config: Config) -> Witness:
+    return Witness(
+        stored,
+        footage.cameras,
+        footage.writer,
+        footage.keeper,
+        on_evidence=lambda change: metrics.raised([change]),
+        finish_within_s=config.shutdown_s,
+    )
 
 
 def _places(config: Config) -> dict[tuple[str, str], tuple[list[tuple[float, float]], bool]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from streamer.alerts.book import CameraAlertBook
 from streamer.behaviour.model import BehaviourHeads
+from streamer.control.redis_commands import CommandListener
 from streamer.errors import SinkUnavailable
 from streamer.sinks.delivery import Delivery
 from streamer.telemetry.metrics import Reading
@@ -27,6 +28,14 @@ def delivery_rows(delivery: Delivery) -> Iterable[Reading]:
     if stats.feed:
         yield "streamer_delivered_total", ("feed", "frame"), stats.feed.delivered
         yield "streamer_undelivered_total", ("feed", "let_go"), stats.feed.let_go
+
+
+def command_rows(commands: CommandListener) -> Iterable[Reading]:
+    """What became of commands over Redis."""
+    stats = commands.stats()
+    yield "streamer_commands_total", ("done",), stats.done
+    for reason, n in stats.unfit.items():
+        yield "streamer_commands_total", (reason,), n
 
 
 def behaviour_rows(heads: BehaviourHeads, cameras: Iterable[str]) -> Iterable[Reading]:

@@ -19,6 +19,8 @@ from av.video.stream import VideoStream
 
 from streamer.capture import trouble
 from streamer.capture.address import is_rtsp, is_webcam, scheme, with_escaped_password
+from streamer.capture.decoding import Decoding
+from streamer.capture.hardware import Hardware
 from streamer.capture.options import CameraOptions, ffmpeg_format, ffmpeg_options
 
 READ_SLICE_S = 2.0
@@ -28,11 +30,16 @@ _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "image2pipe", "
 
 
 class Connection:
-    """An open source with a video track. Packets go through packets(); close() belongs to the same thread."""
+    """An open source with a video track. Packets go through packets(); close() belongs to the same thread.
 
-    def __init__(self, options: CameraOptions, container: InputContainer, stream: VideoStream) -> None:
+    decoding: what they are decoded with, on the device that the camera asks for or on the CPU.
+    """
+
+    def __init__(
+        self, options: CameraOptions, container: InputContainer, stream: VideoStream, decoding: Decoding
+    ) -> None:
         self._options, self._container = options, container
-        self.stream = stream
+        self.stream, self.decoding = stream, decoding
 
     @property
     def nominal_interval_s(self) -> float | None:
@@ -117,8 +124,12 @@ def copy_of(packet: av.Packet[Any]) -> av.Packet[Any]:
     return copy
 
 
-def connect(options: CameraOptions) -> Connection:
-    """Open the source. Blocks up to twice connect_timeout_s. Raises SourceUnavailable."""
+def connect(options: CameraOptions, hardware: Hardware | None = None) -> Connection:
+    """Open the source. Blocks up to twice connect_timeout_s. Raises SourceUnavailable.
+
+    hardware: the camera's, kept over its connections, so that what cannot be had is told once.
+    """
+    hardware = hardware or Hardware(options.camera, options.decode_on)
     read_s = min(READ_SLICE_S, options.stall_after_s) if is_rtsp(options.url) else options.stall_after_s
     bounded = options.pace == "live" or scheme(options.url) is not None  # a disk is waited for
     container = _open(options, ffmpeg_options(options), (options.connect_timeout_s, read_s) if bounded else None)
@@ -130,10 +141,11 @@ def connect(options: CameraOptions) -> Connection:
             raise trouble.unknown_codec(options, "its codec is not known")
         stream.codec_context.thread_type = "SLICE" if options.decode_threads > 1 else "NONE"
         stream.codec_context.thread_count = options.decode_threads
+        decoding = hardware.decoding(stream.codec_context)
     except BaseException:
         container.close()
         raise
-    return Connection(options, container, stream)
+    return Connection(options, container, stream, decoding)
 
 
 def _open(options: CameraOptions, ffmpeg: dict[str, str], timeout: tuple[float, float] | None) -> InputContainer:

@@ -61,8 +61,13 @@ class DecodedPicture:
     def rgb(self) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), RGB, source size."""
         with self._lock:
-            full = self._frame.reformat(
-                format="rgb24", interpolation=_INTERPOLATION, src_colorspace=_colours(self._frame)
+            # Not the frame's own reformat(): what that sets up, threads and all, stays with the frame while it lives.
+            full = VideoReformatter().reformat(
+                self._frame,
+                format="rgb24",
+                interpolation=_INTERPOLATION,
+                src_colorspace=_colours(self._frame),
+                **_ONE_THREAD,
             )
         image = _view(full)
         return np.ascontiguousarray(np.rot90(image, _quarter_turns(self._frame)))

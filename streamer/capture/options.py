@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from streamer.capture.address import is_live, is_rtsp, is_webcam, scheme
-from streamer.capture.gate import DecodeMode
+from streamer.capture.gate import DecodeMode, GateSettings
 from streamer.errors import redact
 
 Pace = Literal["live", "demand", "realtime"]
@@ -36,9 +36,16 @@ class CameraOptions:
     connect_timeout_s   for connecting, and again for the first pictures to come
     stall_after_s       no picture for so long ends the session
     backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other
-    decode          always: every picture; key_frames: only those that need no other, and what lies between is let go
-    look_every_s    with key_frames: at least so long between two that are decoded; 0: every one
+    decode          always: every picture; motion: every one while something moves, else key frames; key_frames: only
+                    those that need no other, and what lies between is let go; on_trigger: as motion, but awake only
+                    while somebody asks for it
+    look_every_s    asleep: at least so long between two key frames that are decoded; 0: every one
+    keep_alive_s    asleep, and nothing moves, and nobody is followed: one picture so often is analysed all the same
+    sleep_after_s   motion: so long after the last motion the camera may fall asleep
+    motion_masks    polygons in normalised coordinates of the picture as it is sent, in which motion does not count
     decode_threads  slices of one picture, in parallel: adds no delay. Cameras outnumber cores: 1 is right for most
+    decode_on       cpu; a device (cuda, vaapi:/dev/dri/renderD129 …), else the CPU; auto: the first one that opens. See
+                    hardware.problem_with for what may stand here
     """
 
     camera: str
@@ -55,7 +62,11 @@ class CameraOptions:
     backoff_most_s: float = 30.0
     decode: DecodeMode = "always"
     look_every_s: float = 0.0
+    keep_alive_s: float = 10.0
+    sleep_after_s: float = 3.0
+    motion_masks: tuple[tuple[tuple[float, float], ...], ...] = ()
     decode_threads: int = 1
+    decode_on: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.analyse_fps is not None and not self.analyse_fps > 0:
@@ -67,8 +78,20 @@ class CameraOptions:
             )
         if min(self.connect_timeout_s, self.stall_after_s) <= 0 or self.decode_threads < 1:
             raise ValueError(f"camera {self.camera!r}: time limits must be above 0 and decode_threads at least 1")
+        if min(self.keep_alive_s, self.sleep_after_s) <= 0 or self.look_every_s < 0:
+            raise ValueError(
+                f"camera {self.camera!r}: keep_alive_s and sleep_after_s must be above 0 and look_every_s not below"
+            )
         if self.loop and self.pace == "live":
             raise ValueError(f"camera {self.camera!r}: only a file can loop")
+
+    @property
+    def gate(self) -> GateSettings:
+        """What the gate in front of the decoder is told."""
+        every_s = self.look_every_s
+        if self.decode == "on_trigger":
+            every_s = max(every_s, self.keep_alive_s)
+        return GateSettings(self.decode, every_s, quiet_s=self.sleep_after_s)
 
     @property
     def label(self) -> str:

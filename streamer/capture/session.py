@@ -15,8 +15,10 @@ from streamer.capture.connection import Connection
 from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate
+from streamer.capture.gated import GatedDecoder, stream_time_s
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
+from streamer.capture.pixel_motion import PixelMotion
 from streamer.capture.rate import RateSelector
 from streamer.capture.repeats import RepeatFilter
 from streamer.capture.timeline import Placed, Timeline
@@ -24,12 +26,15 @@ from streamer.capture.wallclock import CameraClock, RecordedClock
 from streamer.clock import Clock
 from streamer.errors import SourceCorrupt, SourceError
 from streamer.fit import InputFit
-from streamer.ledger import CameraStatus, Drop, FrameLedger, Skip
+from streamer.ledger import Drop, Skip
+from streamer.surroundings import Surroundings
 from streamer.types import Frame
 
 LEAST_JUMP_S = 10.0
 LONGEST_BETWEEN_KEYS_S = 60.0
 EMPTY_SLICE_WAIT_S = 0.005
+CATCH_UP_SPEED = 4.0
+"""What led up to a wake is analysed at so many times the usual rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +73,33 @@ class SessionReader:
         connection: Connection,
         options: CameraOptions,
         input_fit: InputFit,
-        ledger: FrameLedger,
-        status: CameraStatus,
+        around: Surroundings,
         clock: Clock,
         stop: threading.Event,
         names: SessionNames,
     ) -> None:
         self._connection, self._options, self._input_fit = connection, options, input_fit
-        self._ledger, self._status, self._clock, self._stop = ledger, status, clock, stop
+        self._ledger, self._status, self._sleep = around.ledger, around.status, around.sleep
+        self._bell, self._presence, self._tap = around.bell, around.presence, around.tap
+        self._clock, self._stop = clock, stop
         self._names = names
         self._log = logging.getLogger("streamer.capture")
-        self._decoder = Decoder(connection.stream)
+        self._decoder = Decoder(connection.decoding)
         self._repeats = RepeatFilter()
-        self._gate = Gate(options.decode, options.look_every_s)
+        self._gated = GatedDecoder(
+            options.camera,
+            self._decoder,
+            Gate(options.gate, self._is_wanted),
+            PixelMotion(options.motion_masks),
+            around.sleep,
+            clock,
+            let_go=self._let_go,
+            offers_looks=self._offers_looks,
+        )
+        self._paces_packets = options.pace == "realtime" and options.decode != "always"
+        self._packets_from_s: float | None = None  # realtime files: when stream time 0 is played
+        self._last_lead_up_s = float("-inf")
+        self._offered_s = float("-inf")  # stream time of the last frame that went to analysis
         self._session: Session | None = None
         self._broken_counted = 0
         self._broken_in_a_row = 0
@@ -95,7 +114,8 @@ class SessionReader:
                 yield from self._flush()  # they came before the trouble
                 raise
             yield from self._flush()
-        finally:  # only where the consumer left or the stop came
+        finally:  # what is held now is so only where the consumer left or the stop came
+            self._gated.finish()
             if self._session is not None and self._session.held:
                 self._ledger.dropped(Drop.SHUTDOWN, self._session.held)
                 self._session.held = 0
@@ -103,56 +123,55 @@ class SessionReader:
             raise trouble.corrupt(self._options, self._decoder.broken)
 
     def _read(self) -> Iterator[Frame]:
-        last_picture_s = self._clock.monotonic()
+        last_sign_s = self._clock.monotonic()
         for packet in self._connection.packets():
             if self._stop.is_set():
                 return
-            if packet is not None and self._repeats.is_repeat(packet):
+            if packet is None:
+                self._watch(self._clock.monotonic() - last_sign_s)
+                self._stop.wait(EMPTY_SLICE_WAIT_S)
+                continue
+            if self._repeats.is_repeat(packet):
                 self._ledger.received()
                 self._ledger.dropped(Drop.REPEATED)
                 continue
-            if packet is not None and not self._gate.wants(packet):
-                self._let_go()
-                last_picture_s = self._clock.monotonic()  # nothing is amiss
-                continue
-            decoded = self._decoded(packet) if packet is not None else []
-            self._count_broken()
-            for frame in decoded:
+            if self._paces_packets:
+                self._wait_for_packet(packet)
+            if self._tap:
+                untimed = self._connection.untimed
+                self._tap.packet(packet, self._clock.monotonic() if untimed else stream_time_s(packet))
+            came = False
+            for frame in self._gated.take(packet):
+                came = True
                 yield from self._take(frame)
-            if decoded:
-                last_picture_s = self._clock.monotonic()
+            self._count_broken()
+            if came or self._gated.asleep:
+                last_sign_s = self._clock.monotonic()
+                self._status.frame(last_sign_s, self._session.skew_s if self._session else None)
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
-                self._watch(self._clock.monotonic() - last_picture_s)
-            if packet is None:
-                self._stop.wait(EMPTY_SLICE_WAIT_S)
+                self._watch(self._clock.monotonic() - last_sign_s)
         if not self._stop.is_set():
             for frame in self._decoder.flush():
                 yield from self._take(frame)
             self._count_broken()
 
-    def _decoded(self, packet: Packet[Any]) -> list[VideoFrame]:
-        if not self._gate.alone:
-            return self._decoder.decode(packet)
-        frames = self._decoder.decode_alone(packet)
-        self._gate.made(len(frames))
-        self._tell_if_gate_gave_up()
-        return frames
+    def _let_go(self, packets: int) -> None:
+        """Packets that will never be pictures that anybody looks at."""
+        if packets:
+            self._ledger.received(packets)
+            self._ledger.skipped(Skip.ASLEEP, packets)
 
-    def _let_go(self) -> None:
-        """A packet that the gate does not want: a picture that nobody looks at."""
-        self._ledger.received()
-        self._ledger.skipped(Skip.ASLEEP)
-        self._tell_if_gate_gave_up()
+    def _is_wanted(self) -> bool:
+        if self._presence is not None and self._presence.alerted:
+            return True
+        return self._bell is not None and self._bell.rung(self._clock.monotonic())
 
-    def _tell_if_gate_gave_up(self) -> None:
-        if self._gate.gave_up():
-            self._log.warning(
-                "camera %r: its stream has no key frames that stand alone, so all of it is decoded from now on; set "
-                "'decode: always', or have the camera send key frames",
-                self._options.camera,
-                extra={"camera": self._options.camera},
-            )
+    def _offers_looks(self, at_s: float | None) -> bool:
+        """Whether analysis wants the picture of a sleeping camera in which nothing moved."""
+        if self._options.decode != "motion" or self._presence is None or self._presence.anybody:
+            return True
+        return at_s is None or not 0 <= at_s - self._offered_s < self._options.keep_alive_s - 0.1
 
     def _watch(self, silent_s: float) -> None:
         """The frame-age watchdog: packets that never become pictures are as bad as none."""
@@ -178,6 +197,7 @@ class SessionReader:
         if self._session is None or self._session.source_wh != upright_size(frame):
             yield from self._flush()
             self._session = self._begin(frame, now_s)
+            self._gated.begin_session()
         session = self._session
         arrived = _Arrived(frame, session.decoded, self._clock.now())
         session.decoded += 1
@@ -196,6 +216,8 @@ class SessionReader:
                 raise
             self._log.warning("%s: a new session begins", error, extra={"camera": self._options.camera})
             return
+        if session.timeline.by_dts:
+            self._gated.refuse("its timestamps are those of decoding, not of showing")
         # A frame's age counts from here: those that were held back together while a session finds its times
         # must not be too old for the model on arrival.
         for one in placed:
@@ -206,7 +228,7 @@ class SessionReader:
         name = self._names.next()
         timeline: Timeline[_Arrived] = Timeline(
             self._options.camera,
-            reorders=self._decoder.reorders and not self._gate.alone,
+            reorders=self._decoder.reorders and not self._gated.asleep,
             nominal_s=self._connection.nominal_interval_s,
             jump_s=max(self._longest_between_s(), 2.0 * self._options.stall_after_s),
         )
@@ -218,7 +240,7 @@ class SessionReader:
                 clock = RecordedClock(self._connection.created_at)
             case "realtime":
                 clock = RecordedClock(self._clock.now())
-        self._status.online(now_s, wh, self._decoder.codec)
+        self._status.online(now_s, wh, self._decoder.codec, self._connection.decoding.where)
         self._log.info(
             "camera %r is online: %s×%s %s, session %s",
             self._options.camera,
@@ -232,7 +254,9 @@ class SessionReader:
         )
 
     def _longest_between_s(self) -> float:
-        return LONGEST_BETWEEN_KEYS_S + self._options.look_every_s if self._gate.alone else LEAST_JUMP_S
+        if self._options.decode == "always":
+            return LEAST_JUMP_S
+        return LONGEST_BETWEEN_KEYS_S + max(self._options.look_every_s, self._options.keep_alive_s)
 
     def _times(self, frame: VideoFrame, now_s: float) -> tuple[float | None, float | None]:
         if self._connection.untimed:
@@ -272,9 +296,14 @@ class SessionReader:
             self._ledger.dropped(Drop.SHUTDOWN)
             return
         captured_at = session.clock.at(placed.media_s, placed.stream_s, arrived.arrived_at)
+        if self._tap:
+            self._tap.timed(captured_at - placed.stream_s)
         if not session.rate.choose(placed.media_s):
             self._ledger.skipped(Skip.RATE)
             return
+        self._offered_s = placed.stream_s
+        if self._gated.catching_up and self._options.pace == "live":
+            self._keep_distance(received_s)
         yield Frame(
             camera=self._options.camera,
             session=session.name,
@@ -286,6 +315,9 @@ class SessionReader:
             received_s=received_s,
             picture=DecodedPicture(arrived.frame),
         )
+        if self._gated.woke_s is not None:
+            self._sleep.first_offered(self._clock.monotonic() - self._gated.woke_s)
+            self._gated.woke_s = None
 
     def _wait_for(self, session: Session, media_s: float) -> float:
         """Sleep until a file's frame is due, woken by a stop; returns when that was."""
@@ -296,3 +328,19 @@ class SessionReader:
         if due_s > now_s:
             self._stop.wait(due_s - now_s)
         return max(now_s, due_s)
+
+    def _wait_for_packet(self, packet: Packet[Any]) -> None:
+        """Sleep until a file's packet is due: a gate's decisions belong to the present."""
+        at_s, now_s = stream_time_s(packet), self._clock.monotonic()
+        if self._packets_from_s is None:
+            self._packets_from_s = now_s - at_s
+        due_s = self._packets_from_s + at_s
+        if due_s > now_s:
+            self._stop.wait(due_s - now_s)
+
+    def _keep_distance(self, now_s: float) -> None:
+        """What led up to a wake goes to analysis faster than it happened, but not all at once: others share it."""
+        fps = self._options.analyse_fps
+        if fps is not None:
+            self._stop.wait(self._last_lead_up_s + 1.0 / (CATCH_UP_SPEED * fps) - now_s)
+        self._last_lead_up_s = self._clock.monotonic()

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from streamer.capture import trouble
 from streamer.capture.backoff import Backoff
 from streamer.capture.connection import connect
+from streamer.capture.hardware import Hardware
 from streamer.capture.names import LiveNames, RecordingNames, SessionNames
 from streamer.capture.options import CameraOptions
 from streamer.capture.session import SessionReader
 from streamer.clock import Clock
 from streamer.errors import SourceError, SourceUnavailable
 from streamer.fit import InputFit
-from streamer.ledger import CameraStatus, FrameLedger
+from streamer.surroundings import Surroundings
 from streamer.types import Frame
 
 GOOD_SPELL_S = 10.0
@@ -40,14 +41,14 @@ class CameraSource:
         self,
         options: CameraOptions,
         input_fit: InputFit,
-        ledger: FrameLedger,
-        status: CameraStatus,
+        around: Surroundings,
         clock: Clock,
         *,
         rng: random.Random | None = None,
     ) -> None:
         self._options, self._input_fit = options, input_fit
-        self._ledger, self._status, self._clock = ledger, status, clock
+        self._around, self._status, self._tap, self._clock = around, around.status, around.tap, clock
+        self._hardware = Hardware(options.camera, options.decode_on)
         self._stop = threading.Event()
         self._backoff = Backoff(options.backoff_first_s, options.backoff_most_s, rng or random.Random())
         self._names: SessionNames = RecordingNames(options.url) if self.demand_paced else LiveNames(clock.now)
@@ -103,22 +104,25 @@ class CameraSource:
                     return
 
     def _connection_frames(self) -> Iterator[Frame]:
-        connection = connect(self._options)
+        connection = connect(self._options, self._hardware)
         try:
             reader = SessionReader(
                 connection,
                 self._options,
                 self._input_fit,
-                self._ledger,
-                self._status,
+                self._around,
                 self._clock,
                 self._stop,
                 self._names,
             )
+            if self._tap:
+                self._tap.opened(connection.stream)
             for frame in reader.frames():
                 self._told = None
                 yield frame
         finally:
+            if self._tap:
+                self._tap.closed()
             connection.close()
 
     def _report(self, error: SourceError) -> None:

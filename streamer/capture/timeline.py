@@ -78,6 +78,11 @@ class Timeline(Generic[T]):
         self._distances_s: deque[float] = deque(maxlen=15)
 
     @property
+    def by_dts(self) -> bool:
+        """True where showing times proved to be wrong, and decoding times are taken."""
+        return self._by_dts
+
+    @property
     def interval_s(self) -> float:
         """The usual distance of two frames: measured, else declared, else 25 a second."""
         if self._distances_s:

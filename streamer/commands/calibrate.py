@@ -25,9 +25,9 @@ from streamer.config import CameraConfig, Config, load_config
 from streamer.config.model import Anomaly, TroubleConfig
 from streamer.detect import OnnxDetector
 from streamer.errors import ConfigError
-from streamer.ledger import CameraStatus, FrameLedger
 from streamer.pipeline import replay
 from streamer.stages import FrameSource
+from streamer.surroundings import Surroundings
 from streamer.types import AlertChange, FrameResult
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -155,8 +155,7 @@ def _learn(
             behaviour.finish(name)
         if live_s:
             clock = SystemClock()
-            ledger, status = FrameLedger(name), CameraStatus(name, clock.monotonic())
-            live = build_source(name, quiet, detector.input_fit, ledger, status, clock)
+            live = build_source(name, quiet, detector.input_fit, Surroundings.alone(name, clock), clock)
             pipeline = build_pipeline(name, quiet, config, detector)
             with contextlib.suppress(KeyboardInterrupt):
                 replay(live, detector, pipeline, footage.of(name, live), behaviour)

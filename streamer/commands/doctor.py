@@ -23,7 +23,7 @@ from streamer.clock import SystemClock
 from streamer.config import CameraConfig, Config, load_config
 from streamer.errors import StreamerError, redact
 from streamer.fit import InputFit
-from streamer.ledger import CameraStatus, FrameLedger
+from streamer.surroundings import Surroundings
 
 _PACKAGES = ("av", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "redis", "prometheus-client")
 _LEAST_FREE_GB = 1.0
@@ -148,8 +148,8 @@ def _redis(url: str) -> str:
 def _camera(name: str, camera: CameraConfig) -> Finding:
     """Open it as the service would, and wait for one picture."""
     clock = SystemClock()
-    ledger, status = FrameLedger(name), CameraStatus(name, clock.monotonic())
-    source = build_source(name, camera, InputFit((320, 320)), ledger, status, clock)
+    around = Surroundings.alone(name, clock)
+    source = build_source(name, camera, InputFit((320, 320)), around, clock)
     patience_s = camera.connect_timeout_s * 2 + camera.stall_after_s
     timer = threading.Timer(patience_s, source.close)
     timer.start()
@@ -159,11 +159,13 @@ def _camera(name: str, camera: CameraConfig) -> Finding:
             took_s = clock.monotonic() - started_s
             width, height = frame.source_wh
             return Finding(
-                f"camera {name}", True, f"{width}×{height} {status.state().codec}, first picture in {took_s:.1f} s"
+                f"camera {name}",
+                True,
+                f"{width}×{height} {around.status.state().codec}, first picture in {took_s:.1f} s",
             )
     except StreamerError as error:
         return Finding(f"camera {name}", False, str(error))
     finally:
         timer.cancel()
         source.close()
-    return Finding(f"camera {name}", False, status.state().trouble or f"no picture within {patience_s:.0f} s")
+    return Finding(f"camera {name}", False, around.status.state().trouble or f"no picture within {patience_s:.0f} s")

@@ -89,7 +89,7 @@ def _configuration(args: argparse.Namespace) -> Config:
     if args.data_dir:
         changes["data_dir"] = args.data_dir
     if args.http:
-        changes["http"] = _http(args.http)
+        changes["http"] = _http(args.http, config.http or HttpConfig())
     return config.model_copy(update=changes)
 
 
@@ -98,13 +98,13 @@ def _checked_redis(config: Config, url: str) -> object:
     return config.redis.model_copy(update={"url": url}) if config.redis else checked
 
 
-def _http(text: str) -> HttpConfig | None:
+def _http(text: str, configured: HttpConfig) -> HttpConfig | None:
     if text == "off":
         return None
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise ConfigError([f"--http: should be HOST:PORT, such as 127.0.0.1:9095, or 'off'; got {text!r}"])
-    return HttpConfig(host=host or "127.0.0.1", port=int(port))
+    return configured.model_copy(update={"host": host or "127.0.0.1", "port": int(port)})  # its token still counts
 
 
 def _tell(report: ServiceReport, cameras: int) -> int:

@@ -20,7 +20,7 @@ _PATIENCE_S = 60.0
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COLOURS = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
-_SIGNS = {"opened": "●", "updated": "◐", "closed": "○"}
+_SIGNS = {"opened": "●", "updated": "◐", "closed": "○", "evidence": "▣"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -102,10 +102,12 @@ def line(change: AlertChange) -> str:
     where = f" in {escape(change.place)}" if change.place else ""
     what = change.reason.get("text")
     lasted = f" after {change.at - change.started_at:.0f} s" if change.type == "closed" else ""
+    clip = f" [dim]{escape(change.clip.path)}[/]" if change.clip else ""
     return (
         f"[dim]{when}[/] [{colour}]{_SIGNS[change.type]} {change.type:<7} {escape(change.kind)}[/] "
         f"[bold]{escape(change.camera)}[/]{where}{lasted}"
-        f"{f': {escape(str(what))}' if what else ''} [dim]({change.score:.2f}, {escape(change.id)} #{change.seq})[/]"
+        f"{f': {escape(str(what))}' if what else ''}{clip} "
+        f"[dim]({change.score:.2f}, {escape(change.id)} #{change.seq})[/]"
     )
 
 

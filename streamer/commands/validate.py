@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.assembly.behaviour import check_behaviour, open_behaviour
+from streamer.assembly.decoding import check_decoding
+from streamer.assembly.footage import check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
 from streamer.config import Config, load_config
@@ -30,6 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _validate(args: argparse.Namespace) -> int:
     config = load_config(args.config)
+    check_decoding(config, str(args.config))
+    check_main_streams(config, str(args.config))
     if not args.no_model:
         detector = open_detector(config.model)
         check_labels(config, detector, str(args.config))

@@ -60,7 +60,7 @@ def describe(detail: ErrorDetails, path: KeyPath) -> tuple[KeyPath, str]:
         return path, f"{name}: should begin with {' or '.join(starts)}"
     wish = detail["msg"][0].lower() + detail["msg"][1:]
     wish = wish.replace("input should", "should")
-    secret = bool(path) and path[-1] in ("url", "secret")
+    secret = bool(path) and path[-1] in ("url", "footage_url", "secret", "token")
     return path, f"{name}: {wish}" + ("" if secret else f"; got {_shown(given)}")
 
 
@@ -89,6 +89,7 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     here: Any = Config
     for part in loc:
         here = _inner(here, part)
+    here = _only_model(here) or here
     if isinstance(here, type) and issubclass(here, BaseModel):
         return [field.alias or name for name, field in here.model_fields.items()]
     return []
@@ -111,9 +112,15 @@ def _inner(here: Any, part: int | str) -> Any:
             kind = getattr(choice, "model_fields", {}).get("kind")
             if kind is not None and part in typing.get_args(kind.annotation):
                 return choice
-        models = [a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)]
-        return _inner(models[0], part) if len(models) == 1 else None
+        model = _only_model(here)
+        return _inner(model, part) if model else None
     return None
+
+
+def _only_model(here: Any) -> type[BaseModel] | None:
+    """The model of `Model | None`."""
+    models = [a for a in typing.get_args(here) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return models[0] if len(models) == 1 else None
 
 
 def _bare(annotation: Any) -> Any:

@@ -31,6 +31,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
 Severity = Literal["info", "warning", "critical"]
+LEAST_TOKEN = 16
 
 
 def _polygon(points: list[Point]) -> list[Point]:
@@ -228,6 +229,26 @@ class TrackingConfig(Strict):
     lost_after_s: PositiveSeconds | None = None
 
 
+class ClipsConfig(Strict):
+    """The clip of an alert: from before_s before it began until after_s after it ended, at most most_s."""
+
+    before_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    after_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    most_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+
+    @model_validator(mode="after")
+    def _holds_its_beginning(self) -> ClipsConfig:
+        if self.most_s <= self.before_s:
+            raise ValueError(f"'most_s: {self.most_s:g}' should be more than 'before_s: {self.before_s:g}'")
+        return self
+
+
+class RecordConfig(Strict):
+    """Continuous recording, in files of about so many seconds."""
+
+    segment_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+
+
 class CameraConfig(Strict):
     """One camera: where its pictures come from, and what is to be watched in them."""
 
@@ -240,19 +261,26 @@ class CameraConfig(Strict):
     analyse_fps: Annotated[float | None, PlainValidator(_rate)] = 5.0  # None: every frame, 'all' in the file
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
-    decode: Literal["always", "key_frames"] = "always"
+    decode: Literal["always", "motion", "key_frames", "on_trigger"] | None = None  # None: motion, of recordings always
     look_every_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    keep_alive_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    sleep_after_s: Annotated[float, Field(ge=1, le=600)] = 3.0
+    motion_masks: list[Polygon] = []
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    decode_on: Annotated[str, Field(min_length=1)] = "cpu"  # 'auto', or a device that this build of FFmpeg knows
     zones: dict[Identifier, Polygon] = {}
     lines: dict[Identifier, Line] = {}
     rules: list[RuleConfig] = []
     trouble: TroubleConfig = TroubleConfig()
     tracking: TrackingConfig = TrackingConfig()
+    clips: ClipsConfig | None = ClipsConfig()  # of live cameras and files played in real time
+    record: RecordConfig | None = None
+    footage_url: Annotated[str, Field(min_length=1)] | None = None  # where clips and recordings come from; None: url
 
     @model_validator(mode="after")
     def _looks_only_where_it_may(self) -> CameraConfig:
-        if self.look_every_s and self.decode != "key_frames":
-            raise ValueError("'look_every_s' chooses among key frames: it needs 'decode: key_frames'")
+        if self.look_every_s and self.decode in ("always", "on_trigger"):
+            raise ValueError("'look_every_s' chooses among key frames: it needs 'decode: motion' or 'key_frames'")
         return self
 
 
@@ -304,11 +332,23 @@ class JsonLinesConfig(Strict):
     rotate_mb: Annotated[float, Field(gt=0)] = 100.0
 
 
+def _token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value()
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(f"should have at least {LEAST_TOKEN} characters, ASCII without spaces; is its variable set?")
+    return secret
+
+
 class HttpConfig(Strict):
-    """Where /metrics, /livez and /readyz are served; port 0 takes a free one."""
+    """Where /metrics, /livez and /readyz are served, and cameras woken; port 0 takes a free one.
+
+    token: who sends it may wake cameras, from anywhere; without one only this machine may. It belongs into the
+    environment: ${STREAMER_TOKEN}.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9095
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = None
 
 
 class KeepConfig(Strict):
@@ -317,6 +357,10 @@ class KeepConfig(Strict):
     snapshots_days: Annotated[float, Field(gt=0)] = 14.0
     snapshots_mb: Annotated[float, Field(gt=0)] = 2000.0
     delivered_hours: Annotated[float, Field(gt=0)] = 24.0
+    clips_days: Annotated[float, Field(gt=0)] = 14.0
+    clips_mb: Annotated[float, Field(gt=0)] = 5000.0
+    recordings_days: Annotated[float, Field(gt=0)] = 7.0
+    recordings_mb: Annotated[float, Field(gt=0)] = 20_000.0
 
 
 class Config(Strict):

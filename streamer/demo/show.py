@@ -102,9 +102,7 @@ class Screen:
             report = self._reports.get(camera, {})
             frames = outcomes(report)
             counted = [_sum(frames, outcome) for outcome in ("received", "analysed", "skipped", "dropped")]
-            still_open = sum(
-                latest.type != "closed" and latest.camera == camera for _, latest, _ in self._alerts.values()
-            )
+            still_open = sum(latest.is_open and latest.camera == camera for _, latest, _ in self._alerts.values())
             state, fps = str(report.get("link", "connecting")), report.get("fps")
             table.add_row(
                 camera,
@@ -119,7 +117,7 @@ class Screen:
         table = Table("after", "camera", "alert", "state", "why", expand=True)
         for opened, latest, after_s in list(self._alerts.values())[-_SHOWN_ALERTS:]:
             lasted = latest.at - latest.started_at
-            over = latest.type == "closed"
+            over = not latest.is_open
             state = "open" if not over else f"closed after {lasted:.0f} s" if lasted >= 0.5 else "once"
             style = "dim" if over else _COLOURS.get(opened.severity, "")
             table.add_row(f"{after_s:.1f} s", opened.camera, opened.kind, state, why(latest), style=style)

@@ -314,7 +314,7 @@ def _append_one(db: sqlite3.Connection, change: AlertChange, body: str, stored_a
         "INSERT INTO alerts (id, last_seq, touched, open_body) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET last_seq = excluded.last_seq, touched = excluded.touched,"
         " open_body = excluded.open_body",
-        (change.id, change.seq, added.lastrowid, None if change.type == "closed" else body),
+        (change.id, change.seq, added.lastrowid, body if change.is_open else None),
     )
     return 1
 

@@ -6,8 +6,8 @@ PUBLISH = """
 -- KEYS  1 stream of alerts   2 hash of open alerts   3 hash of this line: row, name
 --       4 hash id -> highest seq of late alerts   5 the generation before it
 -- ARGV  1 the row that the publisher believes to be the last here   2 length to which the stream is trimmed
---       3 how many alerts a generation of the memory holds   4 schema   5 how many changes follow
---       then eight each: row, id, seq, type, camera, kind, severity, data
+--       3 how many alerts a generation of the memory holds   4 how many changes follow
+--       then nine each: row, id, seq, type, camera, kind, severity, data, schema
 -- Answers {last row here, entries added, entries left out because the id had this seq already}
 --
 -- A fencing epoch (a lease on a camera) is one more key to compare here, before anything is written.
@@ -24,17 +24,17 @@ if mark < tonumber(ARGV[1]) then
 end
 
 local added, repeated, name = 0, 0, nil
-for n = 0, tonumber(ARGV[5]) - 1 do
-  local at = 6 + n * 8
+for n = 0, tonumber(ARGV[4]) - 1 do
+  local at = 5 + n * 9
   local row, id, seq, kind_of_change = tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
   if row > mark then -- else: a retry after a lost answer
     local last = tonumber(redis.call('HGET', KEYS[4], id) or redis.call('HGET', KEYS[5], id) or '0')
     if seq > last then -- else: another outbox has told it already
       redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
-        'schema', ARGV[4], 'id', id, 'type', kind_of_change, 'seq', ARGV[at + 2],
+        'schema', ARGV[at + 8], 'id', id, 'type', kind_of_change, 'seq', ARGV[at + 2],
         'camera', ARGV[at + 4], 'kind', ARGV[at + 5], 'severity', ARGV[at + 6], 'data', ARGV[at + 7])
       redis.call('HSET', KEYS[4], id, ARGV[at + 2])
-      if kind_of_change == 'closed' then
+      if kind_of_change == 'closed' or kind_of_change == 'evidence' then -- what comes after the end opens nothing
         redis.call('HDEL', KEYS[2], id)
       else
         redis.call('HSET', KEYS[2], id, ARGV[at + 7])

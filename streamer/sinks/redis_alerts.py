@@ -24,7 +24,7 @@ from streamer.errors import SinkRejected, SinkUnavailable
 from streamer.sinks.outbox import StoredChange
 from streamer.sinks.publish_script import PUBLISH
 from streamer.sinks.receivers import Memory, ReceiverForgot
-from streamer.wire import ALERT_SCHEMA, Keys
+from streamer.wire import Keys, alert_schema
 
 ALERTS_KEPT = 100_000
 _CALL_BYTES = 8 * 2**20  # far below the server's proto-max-bulk-len, which answers by closing the connection
@@ -71,9 +71,10 @@ class RedisAlerts:
         keys, rows = self._keys, _that_fit(rows)
         if not rows:
             raise SinkRejected(f"the message is longer than {_CALL_BYTES} bytes, which is no alert any more")
-        arguments: list[Any] = [after_row, self._kept, self._remember, ALERT_SCHEMA, len(rows)]
+        arguments: list[Any] = [after_row, self._kept, self._remember, len(rows)]
         for row in rows:
             arguments += [row.row, row.id, row.seq, row.type, row.camera, row.kind, row.severity, row.body]
+            arguments += [alert_schema(row.type)]
         try:
             mark, added, repeated = self._publish(
                 keys=[keys.alerts, keys.open_alerts, keys.outbox(line), keys.recent, keys.recent_before],

@@ -1,32 +1,31 @@
-"""The page for machines: /metrics for Prometheus, /livez and /readyz for whoever restarts and routes."""
+"""The service's HTTP address: reads requests within limits, and lets others decide what they are answered."""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from streamer.errors import ConfigError
+from streamer.telemetry.answer import Answer, Request, Respond
+from streamer.telemetry.pages import Health, Pages
+
+__all__ = ["Health", "TelemetryServer"]
 
 _log = logging.getLogger("streamer.http")
 
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """An answer to "are you well?": ok, and what a person on call wants to know."""
-
-    ok: bool
-    details: dict[str, object] = field(default_factory=dict)
+MOST_BODY_BYTES = 4096
 
 
 class TelemetryServer:
-    """Serves three pages on one address until close(). Port 0 takes a free one: see `address`."""
+    """Serves pages, and takes orders where somebody does, on one address until close().
+
+    Port 0 takes a free one: see `address`. orders: asked about what is no page.
+    """
 
     def __init__(
         self,
@@ -36,31 +35,13 @@ class TelemetryServer:
         *,
         live: Callable[[], Health],
         ready: Callable[[], Health],
+        orders: Respond = lambda _: None,
     ) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 5  # seconds a slow client may hold a thread
+        responds = (Pages(registry, live, ready), orders)
 
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                if path == "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-                elif path in ("/livez", "/readyz"):
-                    health = live() if path == "/livez" else ready()
-                    body = json.dumps({"ok": health.ok, **health.details}, default=str).encode()
-                    self._answer(200 if health.ok else 503, "application/json", body)
-                else:
-                    self._answer(404, "text/plain", b"there is /metrics, /livez and /readyz\n")
-
-            def _answer(self, status: int, kind: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: a probe every second is not an event."""
+        class Handler(_Handler):
+            def respond(self, request: Request) -> Answer | None:
+                return next((answer for respond in responds if (answer := respond(request))), None)
 
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
@@ -79,3 +60,56 @@ class TelemetryServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2.0)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 5  # seconds a slow client may hold a thread
+
+    def respond(self, request: Request) -> Answer | None:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        body = self._body()
+        if isinstance(body, Answer):
+            self.close_connection = True  # what follows on it would be read as the next request
+            self._send(body)
+            return
+        path, _, query = self.path.partition("?")
+        request = Request(
+            method=self.command,
+            path=path,
+            peer=self.client_address[0],
+            query=dict(parse_qsl(query)),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+        )
+        self._send(self.respond(request) or Answer.text(404, "there is /metrics, /livez and /readyz"))
+
+    def _body(self) -> bytes | Answer:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            return Answer.text(411, "send the body with a Content-Length, not in chunks")
+        if int(length) > MOST_BODY_BYTES:
+            return Answer.text(413, f"the body may have {MOST_BODY_BYTES} bytes, this one has {int(length)}")
+        return self.rfile.read(int(length))
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: a probe every second is not an event, and an address may hold a token."""

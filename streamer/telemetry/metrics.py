@@ -42,6 +42,16 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "streamer_camera_frame_age_seconds": ("gauge", ("camera",), "Time since the camera's newest frame arrived."),
     "streamer_camera_sessions_total": ("counter", ("camera",), "Connections that delivered frames."),
     "streamer_camera_coverage_ratio": ("gauge", ("camera",), "Share of the last hour that was really analysed."),
+    "streamer_asleep": ("gauge", ("camera",), "1 while the camera sleeps: only key frames are decoded."),
+    "streamer_asleep_seconds_total": ("counter", ("camera",), "Time that the camera slept."),
+    "streamer_wakes_total": ("counter", ("camera", "reason"), "What ended sleep: packets, picture, request, unsafe."),
+    "streamer_wake_seconds": (
+        "histogram",
+        ("camera",),
+        "From the packet that woke a camera to the first frame on its way to the model.",
+    ),
+    "streamer_decode_seconds_total": ("counter", ("camera",), "CPU time in the camera's decoder."),
+    "streamer_ring_bytes": ("gauge", ("camera",), "Packets kept undecoded, to begin from when the camera wakes."),
     "streamer_behaviour_calibrated": ("gauge", ("camera",), "1 where anomaly scores are calibrated, 0 while learning."),
     "streamer_behaviour_drift_ratio": (
         "gauge",
@@ -60,6 +70,10 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
         "Messages not delivered: rejected (set aside), let_go (live feed while the broker was away), failed (retried).",
     ),
     "streamer_snapshot_failures_total": ("counter", (), "Pictures that could not be stored."),
+    "streamer_clips_total": ("counter", ("camera",), "Clips of alerts that were completed."),
+    "streamer_footage_failures_total": ("counter", ("camera", "reason"), "Footage that was lost; see docs/footage.md."),
+    "streamer_footage_bytes": ("gauge", ("kind",), "Footage on disk (clips, recordings) and in memory."),
+    "streamer_commands_total": ("counter", ("reason",), "Commands over Redis: done, or why not."),
     "streamer_model_info": ("gauge", ("model",), "1; the model in use, name and short hash."),
 }
 
@@ -75,6 +89,7 @@ class Metrics:
         self._now_s = now_s
         self._latency = self._histogram("streamer_capture_to_publish_seconds", _LATENCY_S)
         self._latencies: dict[str, Histogram] = {}  # looking a label up costs more than observing
+        self._wakes = self._histogram("streamer_wake_seconds", _STAGE_S)
         self._stage = self._histogram("streamer_stage_seconds", _STAGE_S)
         self.batch_frames = self._histogram("streamer_batch_frames", _BATCH)
         self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
@@ -95,6 +110,10 @@ class Metrics:
         if child is None:
             child = self._latencies[camera] = self._latency.labels(camera)
         child.observe(seconds)
+
+    def woke(self, camera: str, seconds: float) -> None:
+        """So long after the packet that woke it a camera's first frame was on its way."""
+        self._wakes.labels(camera).observe(seconds)
 
     def raised(self, changes: Iterable[AlertChange]) -> None:
         """Alert changes were raised."""
@@ -162,3 +181,10 @@ def _camera_rows(camera: WatchedCamera, now_s: float) -> Iterable[Reading]:
         yield "streamer_camera_frame_age_seconds", labels, max(0.0, now_s - state.last_frame_s)
     yield "streamer_camera_sessions_total", labels, state.sessions
     yield "streamer_camera_coverage_ratio", labels, camera.coverage.ratio(now_s)
+    sleep = camera.sleep.reading(now_s)
+    yield "streamer_asleep", labels, float(sleep.asleep)
+    yield "streamer_asleep_seconds_total", labels, sleep.asleep_s
+    for cause, n in sleep.wakes.items():
+        yield "streamer_wakes_total", (camera.ledger.camera, cause), n
+    yield "streamer_decode_seconds_total", labels, sleep.decode_s
+    yield "streamer_ring_bytes", labels, sleep.ring_bytes

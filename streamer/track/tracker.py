@@ -13,6 +13,8 @@ from streamer.track.settings import TrackerSettings
 from streamer.track.table import TrackTable
 from streamer.types import Detections, Tracks
 
+LONGEST_SLEEP_S = 15.0
+"""Between two looks so far apart an object that does not move is still the same one."""
 _LARGEST_PX = 1e7
 _NO_ROWS: Rows = np.zeros(0, np.intp)
 
@@ -87,6 +89,8 @@ class KalmanTracker:
             )
         # Analysed once in two seconds, everything would be lost in every frame: two usual steps are always granted.
         patience_s = max(self.settings.lost_after_s, 2 * self._step_s)
+        if dt_s <= LONGEST_SLEEP_S:  # a camera that slept, because nothing moved: nobody was looked for and not found
+            patience_s = max(patience_s, dt_s)
         step_s = min(dt_s, 5.0)
         self._step_s = step_s if self._step_s == 0 else self._step_s + 0.2 * (step_s - self._step_s)
         ended: tuple[int, ...] = ()

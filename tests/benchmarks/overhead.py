@@ -34,7 +34,8 @@ from streamer.clock import SystemClock
 from streamer.config import CameraConfig, Config
 from streamer.demo.clips import prepare_clips
 from streamer.fit import InputFit
-from streamer.ledger import CameraStatus, FrameLedger
+from streamer.ledger import FrameLedger
+from streamer.surroundings import Surroundings
 from streamer.types import Frame
 from tests.benchmarks.footage import as_720p25
 from tests.benchmarks.report import report
@@ -98,7 +99,7 @@ def decoded(video: Path, input_fit: InputFit, analyse_fps: float) -> list[Frame]
     """The video's frames, converted for the model."""
     camera = CameraConfig.model_validate({"url": str(video), "analyse_fps": analyse_fps, "pace": "demand"})
     clock = SystemClock()
-    source = build_source("camera", camera, input_fit, FrameLedger("camera"), CameraStatus("camera", 0.0), clock)
+    source = build_source("camera", camera, input_fit, Surroundings.alone("camera", clock), clock)
     return list(source.frames())
 
 
@@ -111,9 +112,9 @@ def service_ms(folder: Path, seconds: float, n: int = 0) -> dict[str, float]:
             {"cameras": cameras, "redis": {"url": redis.url}, "data_dir": str(folder / f"data-{n}"), "http": None}
         )
 
-        def from_memory(name: str, camera: CameraConfig, fit: InputFit, ledger: FrameLedger, *rest: Any) -> Memory:
+        def from_memory(name: str, camera: CameraConfig, fit: InputFit, around: Surroundings, *rest: Any) -> Memory:
             view = ("gate", "avenue", "yard")[int(name[-1]) % 3]
-            return Memory(name, decoded(clips[view].video, fit, 5), seconds, ledger)
+            return Memory(name, decoded(clips[view].video, fit, 5), seconds, around.ledger)
 
         with open_house(config, SystemClock(), "benchmark", make_source=from_memory) as house:
             before, began_s = house.detector.timings, time.process_time()
@@ -141,9 +142,7 @@ def capture_ms(folder: Path) -> float:
     video = as_720p25(prepare_clips(folder / "clips")["avenue"].video, folder / "street.mp4", 20.0)
     camera = CameraConfig.model_validate({"url": str(video), "analyse_fps": 5, "pace": "demand"})
     clock = SystemClock()
-    source = build_source(
-        "camera", camera, InputFit((416, 416)), FrameLedger("camera"), CameraStatus("camera", 0.0), clock
-    )
+    source = build_source("camera", camera, InputFit((416, 416)), Surroundings.alone("camera", clock), clock)
     with _stopwatch(Decoder, "_decode") as decoding, _stopwatch(Converter, "image") as converting:
         frames = source.frames()
         next(frames)  # opening the file is not per frame

@@ -236,9 +236,9 @@ def test_generated_pictures_come_at_their_own_speed():
 def test_all_the_opening_and_closing_happens_on_the_thread_that_iterates(tmp_path, monkeypatch):
     threads = set()
 
-    def connect(options):
+    def connect(*about):
         threads.add(threading.get_ident())
-        connection = real(options)
+        connection = real(*about)
         close = connection.close
         connection.close = lambda: (threads.add(threading.get_ident()), close())[1]
         return connection

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -23,7 +23,7 @@ from streamer.sinks.courier import Courier
 from streamer.sinks.outbox import Outbox, StoredChange
 from streamer.sinks.receivers import Memory, ReceiverForgot
 from streamer.types import AlertChange
-from tests.alert_lives import change, next_change
+from tests.alert_lives import CLIP, change, next_change
 
 ALERTS = ("a", "b", "c")
 
@@ -91,6 +91,7 @@ class Delivery(RuleBasedStateMachine):
         self.sent: list[str] = []
         self.seen: list[str] = []
         self.open: dict[str, AlertChange] = {}
+        self.ended: list[AlertChange] = []
         self.born = 0
         self._start()
 
@@ -109,6 +110,16 @@ class Delivery(RuleBasedStateMachine):
         self.open[name] = new
         if new.type == "closed":
             del self.open[name]
+            self.ended.append(new)
+        self._append(new, twice)
+
+    @precondition(lambda self: self.ended)
+    @rule(which=st.integers(0, 10), twice=st.booleans())
+    def a_clip_is_complete(self, which: int, twice: bool) -> None:
+        closed = self.ended.pop(which % len(self.ended))
+        self._append(replace(closed, seq=closed.seq + 1, type="evidence", clip=CLIP), twice)
+
+    def _append(self, new: AlertChange, twice: bool) -> None:
         self.outbox.append([new])
         if twice:  # a part of the same recording is run again
             assert self.outbox.append([new]) == 0

@@ -82,7 +82,7 @@ class Unplugged:
 def test_nothing_lent_is_kept_when_a_webcam_is_pulled_out():
     device = Unplugged()
     with pytest.raises(SourceEnded, match=r"the connection to /dev/video0 broke \(No such device\)") as raised:
-        list(Connection(webcam("/dev/video0"), device, stream=None).packets())
+        list(Connection(webcam("/dev/video0"), device, stream=None, decoding=None).packets())
     assert device.lent is not None
     assert device.lent() is None  # and so it is given back before close(), although …
     assert raised.tb is not None  # … the traceback, with all that was in the frames' hands, is still there

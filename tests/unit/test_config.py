@@ -100,7 +100,7 @@ radis: {}
         ("cameras:\n  g: {url: x}\nwebhooks: {w: {url: ftp://x, secret: s}}\n", "begin with http:// or https://"),
         ("cameras:\n  g: {url: x, lines: {l: [[0.5, 0.5], [0.5, 0.5]]}}\n", "cameras.g.lines.l"),
         ("cameras:\n  g: {url: x, zones: {z: [[0,0],[1,1],[.nan,1]]}}\n", "cameras.g.zones.z"),
-        ("cameras:\n  g: {url: x, look_every_s: 5}\n", "it needs 'decode: key_frames'"),
+        ("cameras:\n  g: {url: x, decode: always, look_every_s: 5}\n", "it needs 'decode: motion'"),
         ("cameras:\n  g: {url: x, decode: sometimes}\n", "cameras.g.decode"),
     ],
 )
@@ -135,3 +135,44 @@ def test_the_quick_start_needs_no_file_and_refuses_a_wrong_redis_address():
     assert config.cameras["camera"].rules[0].kind == "occupancy"
     with pytest.raises(ConfigError, match=r"redis\.url: should begin with redis:// or rediss:// or unix://"):
         quick_config("rtsp://u:p@h/x", "127.0.0.1:6379")
+
+
+def test_clips_are_on_and_recording_is_off_unless_the_file_says_otherwise():
+    plain = parse_config("cameras: {a: {url: rtsp://h/1}}", "c.yaml").cameras["a"]
+    assert plain.clips is not None
+    assert (plain.clips.before_s, plain.clips.after_s, plain.clips.most_s) == (5.0, 10.0, 120.0)
+    assert plain.record is None
+    assert plain.footage_url is None
+    text = "cameras: {a: {url: rtsp://h/1, footage_url: rtsp://h/2, clips: null, record: {segment_s: 30}}}"
+    chosen = parse_config(text, "c.yaml").cameras["a"]
+    assert chosen.clips is None
+    assert chosen.record is not None
+    assert chosen.record.segment_s == 30.0
+    assert chosen.footage_url == "rtsp://h/2"
+
+
+def test_what_is_wrong_with_footage_is_said_with_its_line():
+    text = """\
+cameras:
+  a:
+    url: rtsp://h/1
+    footage_url: ""
+    clips: {before_s: 90}
+    record: {segment: 60}
+  b:
+    url: rtsp://h/1
+    clips: {before_s: 30, most_s: 20}
+keep: {clips_mb: 0}
+"""
+    found = problems_of(text)
+    expected = [
+        ("c.yaml:4:", "cameras.a.footage_url"),
+        ("c.yaml:5:", "cameras.a.clips.before_s"),
+        ("c.yaml:6:", "unknown key; did you mean 'segment_s'?"),
+        ("c.yaml:9:", "cameras.b.clips: 'most_s: 20' should be more than 'before_s: 30'"),
+        ("c.yaml:10:", "keep.clips_mb"),
+    ]
+    assert len(found) == len(expected)
+    for problem, (place, says) in zip(found, expected, strict=True):
+        assert problem.startswith(place)
+        assert says in problem

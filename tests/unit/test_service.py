@@ -15,10 +15,13 @@ from streamer.coverage import Coverage
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.ledger import CameraState, CameraStatus, FrameLedger
 from streamer.pipeline import CameraPipeline, replay
+from streamer.presence import Presence
 from streamer.rules.geometry import Zone
 from streamer.rules.loitering import LoiteringRule
 from streamer.service import CameraUnit, Service
+from streamer.sleep_book import SleepBook
 from streamer.stages import BehaviourModel
+from streamer.surroundings import Surroundings
 from streamer.telemetry.metrics import Metrics
 from streamer.track import KalmanTracker
 from streamer.track.stitch import StitchingTracker
@@ -51,10 +54,13 @@ def a_unit(camera: str, pipeline: CameraPipeline | None = None, **world: object)
         SquareWorld(camera, ledger, **world),
         pipeline or a_pipeline(camera),
         QuietLink(),
-        ledger,
-        CameraStatus(camera, 0.0),
+        around(ledger),
         Coverage(0.0, 1.0),
     )
+
+
+def around(ledger: FrameLedger) -> Surroundings:
+    return Surroundings(ledger, CameraStatus(ledger.camera, 0.0), SleepBook(ledger.camera), presence=Presence())
 
 
 def a_service(
@@ -212,7 +218,7 @@ class StuckWorld(SquareWorld):
 def test_a_hung_camera_is_named_and_left_behind():
     ledger = FrameLedger("stuck")
     world = StuckWorld("stuck", ledger, seconds=1)
-    unit = CameraUnit(world, a_pipeline("stuck"), QuietLink(), ledger, CameraStatus("stuck", 0.0), Coverage(0.0, 1.0))
+    unit = CameraUnit(world, a_pipeline("stuck"), QuietLink(), around(ledger), Coverage(0.0, 1.0))
     sink = MemorySink()
     service = a_service([unit], sink, shutdown_s=0.3)
     threading.Thread(target=lambda: (world.stuck.wait(), service.stop()), daemon=True).start()
@@ -238,7 +244,7 @@ class WatchedSink(MemorySink):
 def test_what_is_open_when_the_service_stops_is_closed_and_says_so():
     ledger = FrameLedger("gate")
     world = StuckWorld("gate", ledger, seconds=6)
-    unit = CameraUnit(world, a_pipeline("gate"), QuietLink(), ledger, CameraStatus("gate", 0.0), Coverage(0.0, 1.0))
+    unit = CameraUnit(world, a_pipeline("gate"), QuietLink(), around(ledger), Coverage(0.0, 1.0))
     sink = WatchedSink()
     service = a_service([unit], sink)
 

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamer.errors import SinkUnavailable
 from streamer.sinks.outbox import Outbox, Retention
-from tests.alert_lives import change
+from tests.alert_lives import CLIP, change
 
 
 class StillClock:
@@ -88,6 +89,16 @@ def test_a_repetition_is_known_even_when_its_row_is_long_pruned(outbox: Outbox, 
     clock.at += 48 * 3600
     assert outbox.prune() == 2
     assert outbox.append([change("a", 1), change("a", 2, "closed")]) == 0
+
+
+def test_evidence_after_the_end_opens_nothing_and_goes_in_once(outbox: Outbox) -> None:
+    closed = change("a", 2, "closed")
+    evidence = replace(closed, seq=3, type="evidence", clip=CLIP)
+    outbox.append([change("a", 1), closed])
+    assert outbox.append([evidence]) == 1
+    assert outbox.append([evidence]) == 0
+    assert outbox.open_alerts() == []
+    assert names(outbox) == ["a:1", "a:2", "a:3"]
 
 
 def test_what_is_open_is_what_was_opened_and_not_closed(outbox: Outbox, tmp_path: Path, clock: StillClock) -> None:

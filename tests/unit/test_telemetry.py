@@ -15,6 +15,7 @@ from streamer.board import WatchedCamera
 from streamer.coverage import Coverage
 from streamer.errors import ConfigError, redact
 from streamer.ledger import CameraStatus, Drop, FrameLedger, Skip
+from streamer.sleep_book import SleepBook
 from streamer.telemetry import logs
 from streamer.telemetry.http import Health, TelemetryServer
 from streamer.telemetry.metrics import TABLE, Metrics
@@ -31,7 +32,7 @@ def fetch(url: str) -> tuple[int, bytes]:
 def test_the_page_for_prometheus_shows_where_every_frame_went():
     metrics = Metrics(lambda: 20.0)
     ledger, status, coverage = FrameLedger("gate"), CameraStatus("gate", 0.0), Coverage(0.0, 1.0)
-    metrics.watch(WatchedCamera(ledger, status, coverage))
+    metrics.watch(WatchedCamera(ledger, status, coverage, SleepBook("gate")))
     metrics.read_from(lambda: [("streamer_outbox_pending", ("redis",), 3.0)])
     ledger.received(10)
     ledger.analysed(4)

@@ -119,6 +119,6 @@ def test_the_checker_sees_every_kind_of_break(breaks: Any) -> None:
 def test_the_checker_allows_a_new_optional_key_and_another_description() -> None:
     old = json_schema("alert")
     new = copy.deepcopy(old)
-    new["properties"]["clip"] = {"type": ["string", "null"]}
+    new["properties"]["colour"] = {"type": ["string", "null"]}
     new["properties"]["id"]["description"] = "said better"
     assert breaking_changes(old, new) == []

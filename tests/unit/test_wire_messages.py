@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from streamer.types import AlertChange, BehaviourScores, Detections, SceneScores, Tracks
+from streamer.types import AlertChange, BehaviourScores, Clip, Detections, SceneScores, Tracks
 from streamer.wire import (
     SCHEMA_NAMES,
     Keys,
@@ -40,11 +40,21 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+clips = st.builds(
+    Clip,
+    path=st.text(min_size=1, max_size=20),
+    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    bytes=st.integers(1, 2**40),
+    from_at=st.floats(0, 4e9),
+    to_at=st.floats(0, 4e9),
+    codec=st.sampled_from(["h264", "hevc", "mjpeg"]),
+)
 changes = st.builds(
     AlertChange,
     id=st.text(min_size=1, max_size=20),
     seq=st.integers(1, 10**9),
     type=st.sampled_from(["opened", "updated", "closed"]),
+    clip=st.none() | clips,
     camera=st.text(min_size=1, max_size=10),
     session=texts,
     rule=texts,
@@ -73,6 +83,31 @@ def test_every_alert_comes_back_as_it_was_written_and_fits_the_schema(sent: Aler
     assert (received.id, received.seq, received.type, received.camera) == (sent.id, sent.seq, sent.type, sent.camera)
     assert received.at == pytest.approx(sent.at, abs=0.0006)
     assert (received.label, received.place, received.track_ids) == (sent.label, sent.place, sent.track_ids)
+
+
+@given(changes, clips)
+@settings(deadline=None, max_examples=40)
+def test_evidence_travels_under_a_schema_of_its_own_and_comes_back(sent: AlertChange, clip: Clip) -> None:
+    evidence = replace(sent, type="evidence", clip=clip)
+    text = encode_alert(evidence)
+    message = json.loads(text)
+    VALID["evidence"].validate(message)
+    with pytest.raises(ValidationError):  # who was promised three kinds of change never meets a fourth
+        VALID["alert"].validate(message)
+    received = decode_alert(text)
+    assert encode_alert(received) == text
+    assert (received.type, received.is_open) == ("evidence", False)
+    assert received.clip is not None
+    assert (received.clip.path, received.clip.sha256, received.clip.bytes) == (clip.path, clip.sha256, clip.bytes)
+    assert alert_fields(text, evidence)["schema"] == message["schema"] == "streamer.evidence/1"
+
+
+def test_the_schema_of_evidence_is_that_of_an_alert_but_for_what_makes_it_one() -> None:
+    alert, evidence = json_schema("alert"), json_schema("evidence")
+    assert list(alert["properties"]) == list(evidence["properties"])
+    different = {key for key, value in alert["properties"].items() if evidence["properties"][key] != value}
+    assert different == {"schema", "change", "seq", "clip"}
+    assert {*evidence["required"]} - {*alert["required"]} == {"clip"}
 
 
 def test_the_order_of_keys_is_that_of_the_documentation_and_the_text_is_compact() -> None:
@@ -125,6 +160,10 @@ def test_half_a_character_in_a_text_still_makes_a_message_that_can_be_encoded() 
         (dumps(alert_body(change()) | {"id": 5}), "id is 5, expected text"),
         (dumps(alert_body(change()) | {"box": [1]}), "box has 1 numbers"),
         (dumps(alert_body(change()) | {"at": None}), "not an alert message"),
+        (dumps(alert_body(change()) | {"change": "evidence"}), "change is 'evidence', expected one of opened"),
+        (dumps(alert_body(change()) | {"schema": "streamer.evidence/1"}), "change is 'opened', expected one of evid"),
+        (dumps(alert_body(change()) | {"clip": {"path": "a"}}), "key 'sha256' is missing"),
+        (dumps(alert_body(change()) | {"clip": "a.mp4"}), "not an alert message"),
         ("[" * 100_000, "not JSON"),
     ],
 )

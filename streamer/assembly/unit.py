@@ -1,0 +1,65 @@
+"""One camera as the service runs it: source, pipeline, link watch and books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamer.alerts.book import CameraAlertBook
+from streamer.assembly.camera import build_book, build_pipeline, build_source, decode_mode
+from streamer.assembly.link import LinkAlerts
+from streamer.assembly.rules import LINK_KINDS, link_policies
+from streamer.clock import Clock
+from streamer.config import CameraConfig, Config
+from streamer.coverage import Coverage
+from streamer.detect import OnnxDetector
+from streamer.fit import InputFit
+from streamer.rules.camera_link import LinkWatch
+from streamer.service import CameraUnit
+from streamer.stages import FrameSource
+from streamer.surroundings import Surroundings
+
+KEY_FRAMES_REACH_S = 10.0
+"""How long a picture speaks for where only key frames are looked at: cameras send one every second to ten."""
+
+MakeSource = Callable[[str, CameraConfig, InputFit, Surroundings, Clock], FrameSource]
+
+
+def build_unit(
+    name: str,
+    config: Config,
+    detector: OnnxDetector,
+    book: CameraAlertBook,
+    around: Surroundings,
+    clock: Clock,
+    make_source: MakeSource = build_source,
+) -> CameraUnit:
+    """A camera of the configuration; make_source stands in for the camera itself."""
+    camera = config.cameras[name]
+    return CameraUnit(
+        source=make_source(name, camera, detector.input_fit, around, clock),
+        pipeline=build_pipeline(name, camera, config, detector, book),
+        link=_link(name, camera, config, detector, clock),
+        around=around,
+        coverage=Coverage(clock.monotonic(), _reach_s(camera)),
+    )
+
+
+def _reach_s(camera: CameraConfig) -> float:
+    """For how long an analysed picture speaks: until the next one is due, and a little more."""
+    reach_s = 1.0 if camera.analyse_fps is None else max(1.0, 2.0 / camera.analyse_fps)
+    match decode_mode(camera):
+        case "always":
+            return reach_s
+        case "key_frames":
+            return max(reach_s, KEY_FRAMES_REACH_S, 2.0 * camera.look_every_s)
+        case _:  # asleep it is watched by other means, and analysed once in a while
+            return max(reach_s, 2.0 * camera.keep_alive_s)
+
+
+def _link(name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock) -> LinkAlerts:
+    trouble = camera.trouble
+    limits = {"camera.offline": trouble.offline_after_s, "camera.clock_skew": trouble.clock_skew_s}
+    settings = {"offline_after_s": trouble.offline_after_s, "max_skew_s": trouble.clock_skew_s}
+    watch = LinkWatch(name, **{key: value for key, value in settings.items() if value is not None})
+    book = build_book(name, camera, link_policies(camera), config, detector)
+    return LinkAlerts(watch, book, clock.now(), frozenset(kind for kind in LINK_KINDS if limits[kind] is not None))

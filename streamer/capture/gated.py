@@ -1,0 +1,205 @@
+"""Packets in, the pictures that are worth having out: the gate's decisions carried out, every packet in the books."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from av import Packet, VideoFrame
+
+from streamer.capture.decoder import Decoder
+from streamer.capture.gate import Gate, Step
+from streamer.capture.lead_up import LeadUp, Start
+from streamer.capture.luma import small_luma
+from streamer.capture.pixel_motion import PixelMotion
+from streamer.clock import Clock
+from streamer.sleep_book import SleepBook
+
+_SEEN_EVERY_S = 0.18
+"""Awake, pictures so far apart are asked for motion: a little more often than five a second."""
+_CATCHING_UP = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
+"""Cameras that wake together (the light goes on in all rooms) leave half of the machine to those that are awake."""
+
+_log = logging.getLogger("streamer.capture")
+
+
+class GatedDecoder:
+    """One connection's decoder behind its gate; used by its capture thread alone.
+
+    let_go(n): n packets will never be pictures that anybody asked for. offers_looks(at_s): whether a picture that was
+    decoded from a key frame while the camera sleeps, and in which nothing moved, goes on to analysis.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        decoder: Decoder,
+        gate: Gate,
+        motion: PixelMotion,
+        book: SleepBook,
+        clock: Clock,
+        *,
+        let_go: Callable[[int], None],
+        offers_looks: Callable[[float | None], bool],
+    ) -> None:
+        self._camera, self._decoder, self._gate, self._motion = camera, decoder, gate, motion
+        self._book, self._clock, self._let_go, self._offers_looks = book, clock, let_go, offers_looks
+        self._lead_up = LeadUp()
+        self._seen_s = float("-inf")
+        self._spent_s = 0.0
+        self._probed = False
+        self._shown_pts: int | None = None  # of a picture that comes out a second time
+        self._told: str | None = None
+        self.woke_s: float | None = None  # when the packet came that woke it, until a frame of it was offered
+        self.catching_up = False
+
+    @property
+    def asleep(self) -> bool:
+        """Whether packets are let pass undecoded."""
+        return self._gate.asleep
+
+    def take(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        """The pictures that are to be placed and perhaps analysed, now that this packet came."""
+        step = self._gate.step(packet, _time_of(packet))
+        if step is Step.SLEEP and not self._can_begin_at(packet):
+            step = Step.DECODE
+        match step:
+            case Step.DECODE:
+                yield from self._awake(self._decoder.decode(packet))
+            case Step.SLEEP:
+                yield from self._awake(self._decoder.drain())
+                self._book.fell_asleep(self._clock.monotonic())
+                yield from self._look(packet)
+            case Step.LOOK:
+                self._book.fell_asleep(self._clock.monotonic())
+                yield from self._look(packet)
+            case Step.HOLD if self._gate.wakes:
+                self._lead_up.hold(packet)
+            case Step.HOLD:
+                self._let_go(1)
+            case Step.WAKE:
+                self._lead_up.hold(packet)
+                yield from self._wake(self._lead_up.since_last_key())
+        if self._lead_up.overfull:
+            self.refuse("more comes between two of its key frames than can be kept")
+        self._gate.give_up_if_hopeless()
+        self._tell_why_not()
+        if self._lead_up and not self._gate.asleep:
+            yield from self._wake(self._lead_up.since_last_key())
+        self._book.holds(self._lead_up.bytes)
+        spent_s = self._decoder.spent_s
+        if spent_s != self._spent_s:
+            self._book.decoded(spent_s - self._spent_s)
+            self._spent_s = spent_s
+
+    def refuse(self, why: str) -> None:
+        """Never sleep on this stream."""
+        if self._gate.mode != "always":
+            self._gate.refuse(why)
+
+    def begin_session(self) -> None:
+        """Pictures of another size, or times that begin anew."""
+        self._motion.reset()
+        self._seen_s = float("-inf")
+
+    def finish(self) -> None:
+        """No packets will come: what is held undecoded goes into the books."""
+        self._let_go(self._lead_up.drop())
+        self._book.holds(0)
+        self._book.woke(self._clock.monotonic())
+
+    def _can_begin_at(self, key: Packet[Any]) -> bool:
+        """Asked once, before the first sleep: some streams call a key frame what needs the pictures before it."""
+        if not self._probed:
+            self._probed = True
+            if not self._decoder.stands_alone(key):
+                self.refuse("its key frames do not stand alone")
+                return False
+        return True
+
+    def _awake(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
+        for frame in frames:
+            if self._shown_pts is not None and frame.pts == self._shown_pts:
+                self._shown_pts = None
+                continue
+            if self._gate.watches and (at_s := _time_of(frame)) is not None and at_s >= self._seen_s + _SEEN_EVERY_S:
+                self._gate.saw(self._moved(frame, at_s), at_s)
+            yield frame
+
+    def _look(self, key: Packet[Any]) -> Iterator[VideoFrame]:
+        self._let_go(self._lead_up.begin(key))
+        broken = self._decoder.broken
+        frames = self._decoder.decode_alone(key)
+        self._gate.made(len(frames))
+        at_s = _time_of(frames[0]) if frames else None
+        moved = False
+        if frames and at_s is not None and self._gate.watches:
+            moved = self._moved(frames[0], at_s)
+        if self._gate.looked(moved, at_s):
+            yield from self._wake(self._lead_up.since_look_before())
+            return
+        if not frames and self._decoder.broken == broken:
+            return  # swallowed: it is booked with the packets that were never decoded
+        self._lead_up.book_look()
+        if frames and self._offers_looks(at_s):
+            yield from frames
+        elif frames:
+            self._let_go(len(frames))
+
+    def _wake(self, start: Start) -> Iterator[VideoFrame]:
+        """Decode from a key frame on: the very pictures that decoding everything would have given."""
+        now_s = self._clock.monotonic()
+        self._book.woke(now_s, self._gate.cause)
+        self._let_go(start.passed_over)
+        self.woke_s, self.catching_up = now_s, True
+        try:
+            first = start.packets[0] if start.packets else None
+            self._shown_pts = first.pts if first is not None and start.first_booked else None
+            for packet in start.packets:
+                if first is not None and _leads(packet, first):
+                    self._let_go(1)  # an open group's: shown before the key frame, made from pictures before it
+                    continue
+                with _CATCHING_UP:
+                    frames = self._decoder.decode(packet)
+                yield from self._awake(frames)
+        finally:
+            self.catching_up = False
+
+    def _moved(self, frame: VideoFrame, at_s: float) -> bool:
+        if at_s <= self._seen_s:  # of what led up to now, the end was looked at already
+            return False
+        self._seen_s = at_s
+        return self._motion.look(small_luma(frame), at_s).moved
+
+    def _tell_why_not(self) -> None:
+        if self._told == self._gate.why_not:
+            return
+        self._told = self._gate.why_not
+        self._book.never(self._told)
+        _log.warning(
+            "camera %r: it cannot be let asleep, because %s; all of its stream is decoded from now on. Set 'decode: "
+            "always', or have the camera send key frames every one to four seconds at a variable bit rate",
+            self._camera,
+            self._gate.why_not,
+            extra={"camera": self._camera, "event": "never asleep"},
+        )
+
+
+def stream_time_s(packet: Packet[Any]) -> float:
+    """When a packet is to be shown, else decoded, in seconds on its stream's own timeline; 0 where neither is told."""
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    base = packet.time_base
+    return 0.0 if ticks is None or base is None else ticks * base.numerator / base.denominator
+
+
+def _time_of(timed: Packet[Any] | VideoFrame) -> float | None:
+    """Seconds on the stream's own timeline."""
+    base = timed.time_base
+    return None if timed.pts is None or base is None else timed.pts * base.numerator / base.denominator
+
+
+def _leads(packet: Packet[Any], key: Packet[Any]) -> bool:
+    return packet.pts is not None and key.pts is not None and packet.pts < key.pts

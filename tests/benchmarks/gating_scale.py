@@ -1,0 +1,121 @@
+"""What one quiet camera costs beside few and beside many others: 10 to 1,000 in one process.
+
+    python -m tests.benchmarks.gating_scale [--most 1000] [--seconds 12]
+
+Their packets (a still street at 720p25 under sensor noise, a key frame every two seconds) come from memory, each when
+it is due, so that nothing but the capture is at work: no network, no demuxer, no disk. A thread per camera as in the
+service; a key frame is looked at every five seconds. They may fall asleep after one quiet second, not after five: a
+thousand cameras that all are awake at first would need this machine for minutes. Asleep, that makes no difference.
+
+`flatness` is the dearest over the cheapest; `growth` what a camera costs beside the most others, over what it costs
+beside the fewest: below 1, company makes it cheaper, because a core that is awake already wakes a thread for less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from streamer.capture import CameraOptions
+from tests.benchmarks.cameras_at_once import Camera, CamerasAtOnce, FromMemory, played_from_memory
+from tests.benchmarks.quiet_footage import groups, one_after_the_other, quiet_clip
+from tests.benchmarks.report import report
+
+PICTURE = Path(__file__).resolve().parents[2] / "docs/images/gating_scale.png"
+STEPS = (10, 30, 100, 300, 1000)
+DRAWN_S, GROUP_S = 20, 2
+LOOK_EVERY_S, SLEEP_AFTER_S = 5.0, 1.0
+STARTED_PER_S = 20
+FALL_ASLEEP_WITHIN_S = 120.0
+SETTLE_S = 3.0
+
+
+def main() -> int:
+    """Draw, add cameras step by step, measure at each, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=STEPS[-1], help="cameras")
+    parser.add_argument("--seconds", type=float, default=12.0, help="measured, at each step")
+    parser.add_argument("--keep", action=argparse.BooleanOptionalAction, default=True, help="store the result in docs/")
+    args = parser.parse_args()
+    steps = [step for step in STEPS if step < args.most] + [args.most]
+    with tempfile.TemporaryDirectory(prefix="streamer-scale-") as scratch:
+        costs, late_ms, wakes = _measure(Path(scratch), steps, args.seconds)
+    values: dict[str, object] = {
+        "cameras": steps,
+        "cpu_ms_per_camera_s": [round(cost, 3) for cost in costs],
+        "late_p99_ms": [round(late, 1) for late in late_ms],
+        "wakes_while_measured": wakes,
+        "flatness": round(max(costs) / min(costs), 3),
+        "growth": round(costs[-1] / costs[0], 3),
+        "look_every_s": LOOK_EVERY_S,
+    }
+    if args.keep:
+        draw(steps, costs, PICTURE)
+    report("gating_scale", values, keep=args.keep)
+    return 0
+
+
+def _measure(scratch: Path, steps: list[int], seconds: float) -> tuple[list[float], list[float], list[int]]:
+    """At each step: CPU milliseconds per camera and second, how late packets are fetched, how many cameras woke."""
+    clip = quiet_clip(scratch / "quiet.mp4", DRAWN_S)
+    lasts_s = steps[-1] / STARTED_PER_S + len(steps) * (seconds + SETTLE_S) + FALL_ASLEEP_WITHIN_S
+    packets = list(one_after_the_other(groups(clip) * round(lasts_s / DRAWN_S + 1)))
+    costs, late_ms, wakes = [], [], []
+    with played_from_memory(lambda _: packets) as connections, CamerasAtOnce() as together:
+        for step in steps:
+            more = [
+                CameraOptions(
+                    camera=f"c{n}", url=str(clip), pace="live", decode="motion",
+                    look_every_s=LOOK_EVERY_S, sleep_after_s=SLEEP_AFTER_S,
+                )
+                for n in range(len(together.all), step)
+            ]  # fmt: skip
+            together.add([Camera(each) for each in more], within_s=max(GROUP_S, len(more) / STARTED_PER_S))
+            together.wait_until_asleep(FALL_ASLEEP_WITHIN_S)
+            time.sleep(SETTLE_S)
+            woken = together.wakes
+            cost, late = _cost(connections, seconds)
+            costs.append(cost)
+            late_ms.append(late)
+            wakes.append(together.wakes - woken)
+            print(f"{step} cameras: {cost:.2f} ms of CPU a second each, packets up to {late:.0f} ms late", flush=True)
+    return costs, late_ms, wakes
+
+
+def _cost(connections: Mapping[str, FromMemory], seconds: float) -> tuple[float, float]:
+    """CPU milliseconds per camera and second; the 99th percentile of how late packets are, looked at once a second."""
+    late_s: list[float] = []
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    for _ in range(round(seconds)):
+        time.sleep(1.0)
+        late_s += [max(0.0, connection.late_s) for connection in connections.values()]
+    spent_s, lasted_s = time.process_time() - began_cpu_s, time.monotonic() - began_s
+    return spent_s * 1e3 / lasted_s / len(connections), float(np.quantile(late_s, 0.99)) * 1e3
+
+
+def draw(cameras: list[int], costs_ms: list[float], file: Path) -> None:
+    """Cost of one camera over how many there are."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.add_subplot(xlabel="quiet cameras in one process", ylabel="CPU ms per camera and second")
+    axes.plot(cameras, costs_ms, marker="o", color="#1f6f8b")
+    axes.set_xscale("log")
+    axes.set_xticks(cameras, [f"{n:,}" for n in cameras])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.3 * max(costs_ms))
+    axes.grid(alpha=0.3)
+    for n, cost in zip(cameras, costs_ms, strict=True):
+        axes.annotate(f"{cost:.2f}", (n, cost), textcoords="offset points", xytext=(0, 8), ha="center")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=110)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
