@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.browser import CHROMIUM
+
 # The same examples in every run, so that a red run means a change; STREAMER_TEST_EXPLORE=1 looks for new ones.
 settings.register_profile("streamer", derandomize=os.environ.get("STREAMER_TEST_EXPLORE") != "1")
 settings.load_profile("streamer")
@@ -41,9 +43,13 @@ def missing(part: str) -> str | None:
             if done.returncode == 0
             else "the GStreamer RTSP server is not installed (see .ci/run for its packages)"
         )
+    if part == "chromium":
+        return None if Path(CHROMIUM).exists() else "Chromium is not installed (Debian: apt-get install chromium)"
     if part in ("torch", "torchvision"):
         return None if importlib.util.find_spec(part) else f"{part} is not installed (pip install 'streamer[train]')"
-    raise pytest.UsageError(f"needs('{part}'): no such part; there are 'shared', 'debian', 'torch' and 'torchvision'")
+    raise pytest.UsageError(
+        f"needs('{part}'): no such part; there are 'shared', 'debian', 'chromium', 'torch' and 'torchvision'"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

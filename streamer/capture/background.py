@@ -20,8 +20,7 @@ _HABIT_S = 300.0
 _HABIT_MARGIN = 1.3
 _MOST_HABIT = 12.0
 _ABSORB_S = 45.0
-_SETTLE_S = 10.0
-_BACK_WITHIN_S = 3.0
+_LEAST_ABSORB_S, _NEW_LIGHT_S = 2.0, 10.0
 
 
 class Background:
@@ -35,9 +34,10 @@ class Background:
     back, so that a thing that creeps into a cell does not excuse itself; and things that moved are no habit (see
     `excuse`).
 
-    *Candidate*: what a cell that is part of a region shows steadily. It becomes the level after 45 s, so that a
-    person who stands still is not part of the scene at once, and the ghost where a parked car left fades; time in
-    which something else passes in front counts against it.
+    *Candidate*: what a cell that is part of a region shows steadily. It becomes the level once it has been seen for as
+    long as the level was, 2 s at least and 45 s at most: a person who stands still is not part of the scene at once,
+    the ghost where a parked car left fades, and what merely happened to be in the first picture is soon forgotten.
+    Time in which something else passes in front counts against it.
     """
 
     def __init__(self, first: Cells, at_s: float) -> None:
@@ -46,6 +46,7 @@ class Background:
         self._excursion = np.zeros_like(first)
         self._candidate = np.zeros_like(first)
         self._age_s = np.zeros_like(first)
+        self._held_s = np.zeros_like(first)
         self._any_age = False
         self._began_s = at_s
 
@@ -68,19 +69,15 @@ class Background:
         self.level = lit
         self._candidate = light.on(self._candidate)
 
-    def replace(self, where: Mask, now: Cells) -> None:
-        """Take the picture as it is for the scene; where: bool (h, w)."""
-        for kept, value in ((self.level, now), (self._excursion, 0), (self._age_s, 0)):
-            np.copyto(kept, value, where=where)
+    def restart(self, now: Cells) -> None:
+        """Take the picture as it is for the scene: everything looks different by now."""
+        self.level, self._excursion, self._age_s = now.copy(), np.zeros_like(now), np.zeros_like(now)
+        np.minimum(self._held_s, np.float32(_NEW_LIGHT_S), out=self._held_s)
 
     def swap(self, where: Mask, now: Cells, away: Cells, most_habit: float) -> None:
-        """Replace, expecting such differences from now on, and ready to go back within seconds if it was wrong."""
-        was = self.level.copy()
-        self.replace(where, now)
+        """Take the picture for the scene, bool (h, w) where, and such differences for habit: the old one may come back."""
+        self._replace(where, now, np.zeros_like(now))
         np.copyto(self.habit, np.maximum(self.habit, np.minimum(away, np.float32(most_habit))), where=where)
-        np.copyto(self._candidate, was, where=where)
-        self._age_s[where] = _ABSORB_S - _BACK_WITHIN_S
-        self._any_age = True
 
     def excuse(self, where: Mask) -> None:
         """What these cells, bool (h, w), show at present is somebody's doing, and no habit of theirs."""
@@ -103,11 +100,13 @@ class Background:
         follow = max(1 - exp(-dt_s / _FOLLOW_S), dt_s / (elapsed_s + dt_s))
         if regions is None:
             cv2.accumulateWeighted(now, self.level, follow)
+            self._held_s += np.float32(dt_s)
         else:
-            cv2.accumulateWeighted(now, self.level, follow, (~regions).view(np.uint8))
-            # A scene seen for moments only may be wrong in any cell: what was first in view and left is soon forgotten.
-            absorb_s = _ABSORB_S if elapsed_s > _SETTLE_S else max(2.0, elapsed_s / 3)
-            self._learn_candidate(now, regions, dt_s, absorb_s, noise)
+            outside = ~regions
+            cv2.accumulateWeighted(now, self.level, follow, outside.view(np.uint8))
+            self._held_s += np.float32(dt_s) * outside
+            self._learn_candidate(now, regions, dt_s, noise)
+        np.minimum(self._held_s, np.float32(_ABSORB_S), out=self._held_s)
         if regions is None and self._any_age:
             np.maximum(self._age_s - np.float32(dt_s), 0, out=self._age_s)
             self._any_age = bool(self._age_s.any())
@@ -126,7 +125,7 @@ class Background:
         np.maximum(self._excursion, away, out=self._excursion)
         np.maximum(self.habit, np.minimum(over, most, out=over), out=self.habit)
 
-    def _learn_candidate(self, now: Cells, regions: Mask, dt_s: float, absorb_s: float, noise: float) -> None:
+    def _learn_candidate(self, now: Cells, regions: Mask, dt_s: float, noise: float) -> None:
         candidate, age_s = self._candidate, self._age_s
         steady = regions & self._steady(now, noise)
         candidate += np.float32(1 - exp(-dt_s)) * steady * (now - candidate)
@@ -135,10 +134,14 @@ class Background:
         fresh = regions & (age_s <= 0)
         np.copyto(candidate, now, where=fresh)
         np.copyto(age_s, np.float32(dt_s), where=fresh)
-        due = regions & (age_s > absorb_s)
+        due = regions & (age_s > np.maximum(self._held_s, np.float32(_LEAST_ABSORB_S)))
         if due.any():
-            self.replace(due, candidate)
+            self._replace(due, candidate, age_s.copy())
         self._any_age = True
+
+    def _replace(self, where: Mask, level: Cells, held_s: Cells) -> None:
+        for kept, value in ((self.level, level), (self._held_s, held_s), (self._excursion, 0), (self._age_s, 0)):
+            np.copyto(kept, value, where=where)
 
 
 def most_habit(noise: float) -> float:

@@ -24,7 +24,7 @@ from streamer.capture.restless import RestlessZone
 _MOST_STEP_S = 10.0  # a longer gap teaches no more than this
 _PROBES, _FEWEST_PROBES = 900, 16
 _LIT_LEVELS = 8.0  # a mean change of light within one look that is told
-_LARGE_SHARE, _WHOLE_SHARE = 0.4, 0.8  # of the picture: as large as no thing should be; all but things
+_LARGE_SHARE, _WHOLE_SHARE = 0.25, 0.8  # of the picture: as large as no thing should be; all but things
 _NOISE_MARGIN = 6.0
 _PULSE_S, _MOST_PULSE = 300.0, 4.0
 # In pulses of a key frame: what differs at all; what is certainly no habit; what certainly is no block left behind.
@@ -105,7 +105,7 @@ class _Scene:
         regions = self._regions(now, away, tolerance)
         changed = 0 if regions is None else int(np.count_nonzero(regions.cells))
         if regions is not None and self._is_light(regions, now, changed):
-            self._background.swap(self._unmasked, now, away, most_habit=0.0)
+            self._background.restart(now)
             regions, lit, away = None, True, self._zone.away(now, self._background.level)
         moved = self._judge(regions, now, away, dt_s)
         self._zone.learn(now, self._before, self._background.level, self._least(), regions is not None, dt_s)
