@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
+
 from streamer.alerts.book import closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
@@ -77,6 +79,8 @@ def open_house(
     """
     check_decoding(config, origin)
     check_main_streams(config, origin)
+    # A hundred cameras look at small pictures: OpenCV's own threads would only wait for one another.
+    cv2.setNumThreads(1)
     detector = open_detector(config.model)
     check_labels(config, detector, origin)
     check_behaviour(config, origin)

@@ -13,8 +13,8 @@ from av import Packet, VideoFrame
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate, Step
 from streamer.capture.lead_up import LeadUp, Start
-from streamer.capture.luma import small_luma
-from streamer.capture.pixel_motion import PixelMotion
+from streamer.capture.motion.luma import small_luma
+from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.clock import Clock
 from streamer.sleep_book import SleepBook
 

@@ -16,9 +16,9 @@ from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate
 from streamer.capture.gated import GatedDecoder, stream_time_s
+from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
-from streamer.capture.pixel_motion import PixelMotion
 from streamer.capture.rate import RateSelector
 from streamer.capture.repeats import RepeatFilter
 from streamer.capture.timeline import Placed, Timeline

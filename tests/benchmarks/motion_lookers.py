@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.capture.pixel_motion import PixelMotion
+from streamer.capture.motion.pixel_motion import PixelMotion
 
 FEWEST_CELLS = 3
 Luma = NDArray[np.uint8]

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from streamer.capture.luma import small_luma
+from streamer.capture.motion.luma import small_luma
 from tests.benchmarks.footage import SHARED
 from tests.benchmarks.motion_lookers import FEWEST_CELLS, Cells, Looker, Luma, Ours, knn, mog2
 

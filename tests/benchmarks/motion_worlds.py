@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.capture.luma import small_luma
+from streamer.capture.motion.luma import small_luma
 from streamer.demo.street import Street
 from streamer.demo.views import SEED, VIEWS
 

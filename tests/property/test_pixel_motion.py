@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.capture.pixel_motion import Motion, PixelMotion
+from streamer.capture.motion.pixel_motion import Motion, PixelMotion
 
 H, W = 36, 48
 _SCENE = np.random.default_rng(5).uniform(60, 160, (H // 6, W // 6)).repeat(6, 0).repeat(6, 1)

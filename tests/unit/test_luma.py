@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.capture.luma import LONG_SIDE, small_luma
+from streamer.capture.motion.luma import LONG_SIDE, small_luma
 
 PLANAR_8 = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "nv21", "gray"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from streamer.capture.light import fit_light, keeps_edges
-from streamer.capture.pixel_motion import Motion, PixelMotion
+from streamer.capture.motion.light import fit_light, keeps_edges
+from streamer.capture.motion.pixel_motion import Motion, PixelMotion
 
 H, W = 90, 160
 Picture = Callable[[float], np.ndarray]
@@ -308,3 +308,9 @@ def test_a_lorry_that_fills_half_of_the_picture_is_motion_and_no_light() -> None
     assert np.mean([motion.moved for at_s, motion in looks if 20.4 < at_s < 24]) == 1.0
     assert not any(motion.lit for _, motion in looks)
     assert times_moved([look for look in looks if look[0] > 24.1]) == []
+
+
+def test_who_came_early_stood_and_left_leaves_nothing_behind_not_even_an_outline() -> None:
+    looks = seen(lambda t: with_box(50.4 + 0.1 * np.sin(t), 30, 6, 20) if 7 <= t < 30 else street(t), 60)
+    assert {at_s for at_s, _ in looks if 7.5 < at_s < 30} <= set(times_moved(looks))
+    assert max(times_moved(looks)) < 33

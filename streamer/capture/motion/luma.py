@@ -12,6 +12,7 @@ import sys
 import cv2
 import numpy as np
 from av import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 LONG_SIDE = 160
@@ -52,7 +53,7 @@ def _shrunk(
 
 def _luma_plane(frame: VideoFrame) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if not _has_luma_plane(frame):
-        frame = frame.reformat(format="gray")
+        frame = VideoReformatter().reformat(frame, format="gray")
     plane = frame.planes[0]
     depth = np.dtype(np.uint8 if frame.format.components[0].bits == 8 else np.uint16)
     return np.ndarray(

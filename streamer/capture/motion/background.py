@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.capture.light import Light
+from streamer.capture.motion.light import Light
 
 Cells = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -20,7 +20,7 @@ _HABIT_S = 300.0
 _HABIT_MARGIN = 1.3
 _MOST_HABIT = 12.0
 _ABSORB_S = 45.0
-_LEAST_ABSORB_S, _NEW_LIGHT_S = 2.0, 10.0
+_LEAST_ABSORB_S, _OUTLAST, _NEW_LIGHT_S = 2.0, np.float32(4), 10.0
 
 
 class Background:
@@ -34,10 +34,10 @@ class Background:
     back, so that a thing that creeps into a cell does not excuse itself; and things that moved are no habit (see
     `excuse`).
 
-    *Candidate*: what a cell that is part of a region shows steadily. It becomes the level once it has been seen for as
-    long as the level was, 2 s at least and 45 s at most: a person who stands still is not part of the scene at once,
-    the ghost where a parked car left fades, and what merely happened to be in the first picture is soon forgotten.
-    Time in which something else passes in front counts against it.
+    *Candidate*: what a cell that is part of a region shows steadily. It becomes the level after 45 s: a person who
+    stands still is not part of the scene at once, and the ghost where a parked car left fades. Where the level itself
+    was seen only briefly, four times as long is enough: what just happened to be in the first picture is soon
+    forgotten. Time in which something else passes in front counts against it.
     """
 
     def __init__(self, first: Cells, at_s: float) -> None:
@@ -75,7 +75,7 @@ class Background:
         np.minimum(self._held_s, np.float32(_NEW_LIGHT_S), out=self._held_s)
 
     def swap(self, where: Mask, now: Cells, away: Cells, most_habit: float) -> None:
-        """Take the picture for the scene, bool (h, w) where, and such differences for habit: the old one may come back."""
+        """Take the picture for the scene, bool (h, w) where, and such differences for habit: the old may come back."""
         self._replace(where, now, np.zeros_like(now))
         np.copyto(self.habit, np.maximum(self.habit, np.minimum(away, np.float32(most_habit))), where=where)
 
@@ -134,7 +134,7 @@ class Background:
         fresh = regions & (age_s <= 0)
         np.copyto(candidate, now, where=fresh)
         np.copyto(age_s, np.float32(dt_s), where=fresh)
-        due = regions & (age_s > np.maximum(self._held_s, np.float32(_LEAST_ABSORB_S)))
+        due = regions & (age_s > np.clip(_OUTLAST * self._held_s, _LEAST_ABSORB_S, _ABSORB_S))
         if due.any():
             self._replace(due, candidate, age_s.copy())
         self._any_age = True

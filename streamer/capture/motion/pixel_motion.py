@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.capture.background import LEAST_CONTRAST, Background, most_habit
-from streamer.capture.light import fit_light, keeps_edges
-from streamer.capture.persistence import DENSE_S, Persistence
-from streamer.capture.regions import Box, Cells, Mask, Regions, find_regions
-from streamer.capture.restless import MOST_HABIT as MOST_RESTLESS_HABIT
-from streamer.capture.restless import RestlessZone
+from streamer.capture.motion.background import LEAST_CONTRAST, Background, most_habit
+from streamer.capture.motion.light import fit_light, keeps_edges
+from streamer.capture.motion.persistence import DENSE_S, Persistence
+from streamer.capture.motion.regions import Box, Cells, Mask, Regions, find_regions
+from streamer.capture.motion.restless import MOST_HABIT as MOST_RESTLESS_HABIT
+from streamer.capture.motion.restless import RestlessZone
 
-# In grey levels, cells or seconds. All were chosen on drawn worlds and footage without truth, none on the benchmark's.
+# In grey levels, cells or seconds; chosen on drawn worlds (tests/benchmarks/motion_worlds.py) and unlabelled footage.
 _MOST_STEP_S = 10.0  # a longer gap teaches no more than this
 _PROBES, _FEWEST_PROBES = 900, 16
 _LIT_LEVELS = 8.0  # a mean change of light within one look that is told

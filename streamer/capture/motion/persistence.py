@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.capture.regions import Mask, Regions
+from streamer.capture.motion.regions import Mask, Regions
 
 Looks = NDArray[np.float64]
 
