@@ -25,8 +25,6 @@ _NEAR_ENOUGH_S = 0.02
 _SETTLE_S = 0.4
 """So long after the last motion packets are still larger: what was uncovered has to be sent."""
 
-_AFTER_KEY = 2
-"""So many packets after a key frame are larger than the rest, whatever moves: they mend what it left coarse."""
 _SET_BACK_S = 10.0
 """Times that go back so far begin anew."""
 
@@ -76,7 +74,7 @@ class Gate:
         self._asleep = settings.mode in ("key_frames", "on_trigger")
         self._begun = False  # a key frame has come
         self._sizes = PacketSizes()
-        self._pending: deque[tuple[float, int, bool]] = deque(maxlen=PacketSizes.WINDOW)  # seen awake, perhaps quiet
+        self._pending: deque[tuple[float, int, int]] = deque(maxlen=PacketSizes.WINDOW)  # seen awake, perhaps quiet
         self._since_key = 0
         self._group = 0  # packets in the group before
         self._barren = 0
@@ -117,9 +115,8 @@ class Gate:
         if at_s is not None and at_s < self._ahead_s - _SET_BACK_S:
             self._begun, self._awake_until_s, self._quiet_from_s = False, at_s, at_s
             self._ahead_s = at_s - 1.0
-        ahead = at_s is None or at_s > self._ahead_s
-        if ahead and at_s is not None:
-            self._ahead_s = at_s
+        if at_s is not None:
+            self._ahead_s = max(self._ahead_s, at_s)
         if packet.is_keyframe:
             self._keys_in_a_row += 1
             self._group, self._since_key = self._since_key, 0
@@ -127,15 +124,14 @@ class Gate:
             self._keys_in_a_row = 0
             self._since_key += 1
         if not self._asleep:
-            return self._awake_step(packet, at_s, ahead)
-        return self._asleep_step(packet, at_s, ahead)
+            return self._awake_step(packet, at_s)
+        return self._asleep_step(packet, at_s)
 
-    def _awake_step(self, packet: av.Packet[Any], at_s: float | None, ahead: bool) -> Step:
+    def _awake_step(self, packet: av.Packet[Any], at_s: float | None) -> Step:
         if at_s is None:
             return Step.DECODE
         if not packet.is_keyframe:
-            if self._since_key > _AFTER_KEY:
-                self._pending.append((at_s, packet.size, ahead))
+            self._pending.append((at_s, packet.size, self._since_key))
             return Step.DECODE
         if not self._begun and self._settings.mode == "motion":
             self._begun = True
@@ -151,9 +147,10 @@ class Gate:
         if self._settings.mode != "motion":
             return True
         while self._pending:
-            then_s, size, ahead = self._pending.popleft()
+            then_s, size, place = self._pending.popleft()
             if then_s >= self._quiet_from_s:  # nothing has moved since
-                self._sizes.learn(size, ahead)
+                self._sizes.learn(size, place)
+        self._sizes.settle()
         if self._group > self.MOST_BETWEEN_KEYS:
             self.why_not = f"its key frames are {self._group} pictures apart"
         elif self._sizes.padded:
@@ -166,19 +163,19 @@ class Gate:
     def _all_intra(self) -> bool:
         return self._keys_in_a_row > 30
 
-    def _asleep_step(self, packet: av.Packet[Any], at_s: float | None, ahead: bool) -> Step:
+    def _asleep_step(self, packet: av.Packet[Any], at_s: float | None) -> Step:
         if self._wanted():
             return self._wake(at_s, WakeCause.REQUEST)
         if packet.is_keyframe:
             return self._look(at_s)
-        if self._settings.mode == "motion" and self._since_key > _AFTER_KEY:
-            if self._sizes.stand_out(packet.size, ahead):
+        if self._settings.mode == "motion":
+            if self._sizes.stand_out(packet.size, self._since_key):
                 step = self._wake(at_s, WakeCause.PACKETS, at_least_s=self._settings.reject_s)
                 self._confirmed = False
                 if at_s is not None:  # should the pictures show nothing, it belongs to the quiet
-                    self._pending.append((at_s, packet.size, ahead))
+                    self._pending.append((at_s, packet.size, self._since_key))
                 return step
-            self._sizes.learn(packet.size, ahead)
+            self._sizes.learn(packet.size, self._since_key)
         return Step.HOLD
 
     def _look(self, at_s: float | None) -> Step:
@@ -221,19 +218,26 @@ class Gate:
         """What a LOOK became."""
         self._barren = 0 if pictures else self._barren + 1
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is time to give up; see give_up_if_hopeless."""
+        if self._settings.mode == "always" or self.why_not:
+            return False
+        if self._barren >= self.MOST_BARREN or self._since_key > self.MOST_WITHOUT_KEY:
+            return True
+        return self._asleep and self._since_key > self.MOST_BETWEEN_KEYS and self.wakes
+
     def give_up_if_hopeless(self) -> None:
         """When it turns out that this stream cannot be slept on, everything is decoded from here on: see why_not.
 
         What is kept undecoded then is to be decoded now.
         """
-        if self.mode == "always":
+        if not self.hopeless:
             return
         if self._since_key > self.MOST_WITHOUT_KEY or self._barren >= self.MOST_BARREN:
-            self.why_not = "it has no key frames that stand alone"
-        elif self.wakes and self._asleep and self._since_key > self.MOST_BETWEEN_KEYS:
-            self.why_not = f"its key frames are more than {self.MOST_BETWEEN_KEYS} pictures apart"
-        if self.why_not:
-            self.refuse(self.why_not)
+            self.refuse("it has no key frames that stand alone")
+        else:
+            self.refuse(f"its key frames are more than {self.MOST_BETWEEN_KEYS} pictures apart")
 
     def refuse(self, why: str) -> None:
         """Never sleep on this stream any more."""

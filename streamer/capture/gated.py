@@ -64,6 +64,10 @@ class GatedDecoder:
     def take(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """The pictures that are to be placed and perhaps analysed, now that this packet came."""
         step = self._gate.step(packet, _time_of(packet))
+        if step is Step.HOLD and self._gate.wakes:  # nearly every packet of nearly every camera
+            self._lead_up.hold(packet)
+            if not self._lead_up.overfull and not self._gate.hopeless:
+                return
         if step is Step.SLEEP and not self._can_begin_at(packet):
             step = Step.DECODE
         match step:
@@ -76,10 +80,10 @@ class GatedDecoder:
             case Step.LOOK:
                 self._book.fell_asleep(self._clock.monotonic())
                 yield from self._look(packet)
-            case Step.HOLD if self._gate.wakes:
-                self._lead_up.hold(packet)
-            case Step.HOLD:
+            case Step.HOLD if not self._gate.wakes:
                 self._let_go(1)
+            case Step.HOLD:
+                pass  # held above
             case Step.WAKE:
                 self._lead_up.hold(packet)
                 yield from self._wake(self._lead_up.since_last_key())

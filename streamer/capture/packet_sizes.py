@@ -10,76 +10,93 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import numpy as np
-
 
 class PacketSizes:
     """Learns from packets of which it is known that nothing moved, and tells which later ones stand out.
 
-    Sizes are compared as logarithms to base 2. Pictures that lie ahead of all before them (P) and those that are put in
-    between (B) have different sizes and are two distributions.
+    Sizes are compared as logarithms to base 2, each with what is usual at its place after the key frame: pictures that
+    are put in between (B) are smaller than others, and all of them shrink while the group mends what its key frame
+    left coarse.
     """
 
     WINDOW = 400
-    """So many quiet packets of a kind are remembered: some 16 seconds at 25 a second."""
-    FEWEST = 16
+    """So many quiet packets are remembered: some 16 seconds at 25 a second."""
+    FEWEST = 32
     """With fewer known nothing can be said."""
-    RELEARN_EVERY = 25
-    FAR = 1.5
-    """2.8 times the limit: one packet is enough."""
+    RELEARN_EVERY = 50
+    TOGETHER = 6
+    """Of so many two must stand out: where pictures are put in between, only every third or fourth is large."""
+    FAR = 0.8
+    """1.7 times the limit: one packet is enough."""
     PADDED_FROM_BYTES = 400
     """Packets that are all alike and smaller hold a picture in which nothing changed: no padding."""
+    IDLE_BYTES = 64
+    """Added to every size: between a picture of 14 bytes and one of 27 nothing moved that anybody could see."""
+    NEAR = 8
+    """Where a place is new, the largest of so many known before it is what is usual."""
+    FOLLOW = 0.2
 
     def __init__(self) -> None:
-        self._quiet = {True: _Quiet(), False: _Quiet()}
-        self._recent: deque[int] = deque(maxlen=3)
+        self._usual: dict[int, float] = {}  # place after the key frame → usual logarithm
+        self._strayed: deque[float] = deque(maxlen=self.WINDOW)  # from it, of quiet packets
+        self._logs: deque[float] = deque(maxlen=self.WINDOW)
+        self._limit = math.inf
+        self._unused = 0
+        self._recent: deque[bool] = deque(maxlen=self.TOGETHER)
 
     @property
     def learned(self) -> bool:
         """Whether enough is known to sleep on."""
-        return len(self._quiet[True].logs) >= self.FEWEST
+        return len(self._strayed) >= self.FEWEST
 
     @property
     def padded(self) -> bool:
         """True where all packets are alike whatever is in them, as a strictly constant bit rate makes them."""
-        return self._quiet[True].even_from(math.log2(self.PADDED_FROM_BYTES))
+        if not self.learned:
+            return False
+        logs = sorted(self._logs)
+        low, high = logs[len(logs) // 20], logs[-1 - len(logs) // 20]
+        return high - low < 0.015 and low >= math.log2(self.PADDED_FROM_BYTES)
 
-    def learn(self, size: int, ahead: bool) -> None:
-        """A packet of so many bytes, from a time when nothing moved; ahead: its picture is shown after the others."""
-        self._quiet[ahead].add(math.log2(max(1, size)))
+    def learn(self, size: int, place: int) -> None:
+        """A packet of so many bytes, so many after its key frame, from a time in which nothing moved."""
+        log_size = math.log2(size + self.IDLE_BYTES)
+        usual = self._usual.get(place)
+        self._logs.append(log_size)
+        if usual is None:
+            self._usual[place] = log_size
+            return
+        self._usual[place] = usual + self.FOLLOW * (log_size - usual)
+        self._strayed.append(log_size - usual)
+        self._unused += 1
+        if self._unused >= self.RELEARN_EVERY:
+            self.settle()
 
-    def stand_out(self, size: int, ahead: bool) -> bool:
-        """Whether this packet and its neighbours show motion: two of three above the limit, or one far above."""
-        over = math.log2(max(1, size)) - self._quiet[ahead].limit
-        self._recent.append(int(over > 0))
+    def stand_out(self, size: int, place: int) -> bool:
+        """Whether this packet and its neighbours show motion: two of six above the limit, or one far above."""
+        usual = self._usual.get(place)
+        if usual is None:
+            usual = self._usual_near(place)
+        over = math.log2(size + self.IDLE_BYTES) - usual - self._limit
+        self._recent.append(over > 0)
         return over > self.FAR or (over > 0 and sum(self._recent) >= 2)
+
+    def _usual_near(self, place: int) -> float:
+        """Groups were shorter until now: the largest of the last places that are known."""
+        last = min(place, max(self._usual, default=0))
+        return max((self._usual.get(near, 0.0) for near in range(last - self.NEAR, last + 1)), default=0.0)
 
     def forget_recent(self) -> None:
         """What comes next does not follow what came."""
         self._recent.clear()
 
-
-class _Quiet:
-    """The sizes of quiet packets of one kind, and the limit above which one stands out."""
-
-    def __init__(self) -> None:
-        self.logs: deque[float] = deque(maxlen=PacketSizes.WINDOW)
-        self.limit = math.inf
+    def settle(self) -> None:
+        """Judge by all that was learned until now; done by itself every RELEARN_EVERY packets."""
+        if not self.learned:
+            return
         self._unused = 0
-
-    def add(self, log_size: float) -> None:
-        self.logs.append(log_size)
-        self._unused += 1
-        due = self._unused >= PacketSizes.RELEARN_EVERY or (len(self.logs) < 2 * PacketSizes.FEWEST)
-        if due and len(self.logs) >= PacketSizes.FEWEST:
-            self._unused = 0
-            low, middle, high, highest = np.quantile(np.fromiter(self.logs, float), (0.25, 0.5, 0.75, 0.98))
-            spread = (high - low) / 1.349  # as the standard deviation of a normal distribution
-            # Whatever is rare and large but quiet (a periodic refresh) is part of the quiet.
-            self.limit = float(max(middle + max(4.0 * spread, 0.5), highest + 0.25))
-
-    def even_from(self, log_size: float) -> bool:
-        if len(self.logs) < PacketSizes.FEWEST:
-            return False
-        low, high = np.quantile(np.fromiter(self.logs, float), (0.05, 0.95))
-        return bool(high - low < 0.015 and low >= log_size)
+        strayed = sorted(self._strayed)
+        n = len(strayed)
+        spread = (strayed[3 * n // 4] - strayed[n // 4]) / 1.349  # as the standard deviation of a normal distribution
+        # Whatever is rare and large but quiet (a periodic refresh that moves from place to place) is part of the quiet.
+        self._limit = max(strayed[n // 2] + max(4.0 * spread, 0.25), strayed[-1 - n // 50] + 0.15)

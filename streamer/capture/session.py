@@ -16,6 +16,7 @@ from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate
 from streamer.capture.gated import GatedDecoder, stream_time_s
+from streamer.capture.handfuls import LONGEST_S, Handfuls
 from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
@@ -33,6 +34,8 @@ from streamer.types import Frame
 LEAST_JUMP_S = 10.0
 LONGEST_BETWEEN_KEYS_S = 60.0
 EMPTY_SLICE_WAIT_S = 0.005
+SIGN_EVERY_S = 0.2
+"""So often a sleeping camera's packets are told as a sign of its life."""
 CATCH_UP_SPEED = 4.0
 """What led up to a wake is analysed at so many times the usual rate."""
 
@@ -123,10 +126,13 @@ class SessionReader:
             raise trouble.corrupt(self._options, self._decoder.broken)
 
     def _read(self) -> Iterator[Frame]:
-        last_sign_s = self._clock.monotonic()
+        last_sign_s = done_s = self._clock.monotonic()
+        handfuls = Handfuls()
+        may_nap = self._options.pace == "live" and not self._connection.untimed
         for packet in self._connection.packets():
             if self._stop.is_set():
                 return
+            waited_s = self._clock.monotonic() - done_s
             if packet is None:
                 self._watch(self._clock.monotonic() - last_sign_s)
                 self._stop.wait(EMPTY_SLICE_WAIT_S)
@@ -145,12 +151,19 @@ class SessionReader:
                 came = True
                 yield from self._take(frame)
             self._count_broken()
-            if came or self._gated.asleep:
-                last_sign_s = self._clock.monotonic()
-                self._status.frame(last_sign_s, self._session.skew_s if self._session else None)
+            asleep, done_s = self._gated.asleep, self._clock.monotonic()
+            if came or asleep:
+                if done_s - last_sign_s > SIGN_EVERY_S:
+                    self._status.frame(done_s, self._session.skew_s if self._session else None)
+                    last_sign_s = done_s
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
-                self._watch(self._clock.monotonic() - last_sign_s)
+                self._watch(done_s - last_sign_s)
+            if asleep and may_nap:
+                nap_s = handfuls.nap_s(stream_time_s(packet), done_s, waited_s)
+                if nap_s > 0:
+                    self._stop.wait(nap_s)
+                    done_s = self._clock.monotonic()
         if not self._stop.is_set():
             for frame in self._decoder.flush():
                 yield from self._take(frame)
@@ -336,7 +349,7 @@ class SessionReader:
             self._packets_from_s = now_s - at_s
         due_s = self._packets_from_s + at_s
         if due_s > now_s:
-            self._stop.wait(due_s - now_s)
+            self._stop.wait(due_s - now_s + (LONGEST_S if self._gated.asleep else 0.0))
 
     def _keep_distance(self, now_s: float) -> None:
         """What led up to a wake goes to analysis faster than it happened, but not all at once: others share it."""

@@ -90,17 +90,21 @@ class CamerasAtOnce:
             self.all.append(camera)
             time.sleep(within_s / len(cameras))
 
-    def wait_until_asleep(self, within_s: float) -> float:
-        """Seconds until every one of them was. Some never: ends the benchmark with the number and the reason."""
-        began_s = time.monotonic()
-        while awake := [camera for camera in self.all if not camera.asleep]:
-            if time.monotonic() - began_s > within_s:
-                told = awake[0].sleep.reading(time.monotonic()).why_not or awake[0].status.state().trouble
-                raise SystemExit(
-                    f"{len(awake)} of {len(self.all)} cameras were not asleep after {within_s:g} s: {told}"
-                )
+    def asleep_within(self, seconds: float, but: int = 0) -> bool:
+        """Wait until all of them sleep, but so many; False where they did not in this time."""
+        until_s = time.monotonic() + seconds
+        while sum(not camera.asleep for camera in self.all) > but:
+            if time.monotonic() > until_s:
+                return False
             time.sleep(LOOK_AGAIN_S)
-        return time.monotonic() - began_s
+        return True
+
+    def wait_until_asleep(self, within_s: float) -> None:
+        """All of them. Ends the benchmark where some are not in time, with their number and a reason."""
+        if not self.asleep_within(within_s):
+            awake = [camera for camera in self.all if not camera.asleep]
+            why = awake[0].sleep.reading(time.monotonic()).why_not or awake[0].status.state().trouble
+            raise SystemExit(f"{len(awake)} of {len(self.all)} cameras were not asleep after {within_s:g} s: {why}")
 
     @property
     def wakes(self) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pytest
 
 from streamer.capture.gate import Gate, GateSettings, Step
 from streamer.capture.packet_sizes import PacketSizes
@@ -56,10 +55,11 @@ def test_it_sleeps_at_a_key_frame_once_all_was_quiet_and_looks_at_each_after_it(
 
 def test_two_larger_packets_wake_it_and_one_does_not():
     gate = asleep_gate()
-    once = [(Packet(1600, False), 8.48)]
+    fed(gate, packets(0.48, 8.0))
+    once = [(Packet(1900, False), 8.48)]
     assert fed(gate, iter(once)) == [(8.48, Step.HOLD)]
     assert Step.WAKE not in {step for _, step in fed(gate, packets(1.0, 8.52))}
-    assert [step for _, step in fed(gate, iter([(Packet(1600, False), 9.6), (Packet(1600, False), 9.64)]))] == [
+    assert [step for _, step in fed(gate, iter([(Packet(1900, False), 9.6), (Packet(1900, False), 9.64)]))] == [
         Step.HOLD,
         Step.WAKE,
     ]
@@ -72,7 +72,7 @@ def test_a_much_larger_packet_wakes_it_alone():
 
 def test_a_false_wake_is_over_at_the_next_key_frame_and_its_packets_are_quiet_from_then_on():
     gate = asleep_gate()
-    restless = packets(12.0, 8.04, size=1700.0)
+    restless = packets(12.0, 8.0, size=2200.0)
     steps = fed(gate, restless)
     wakes = [at_s for at_s, step in steps if step is Step.WAKE]
     sleeps = [at_s for at_s, step in steps if step is Step.SLEEP]
@@ -142,18 +142,30 @@ def test_key_frames_that_come_more_often_than_they_are_looked_at_are_kept():
     assert steps[8.0] is Step.HOLD
 
 
-@pytest.mark.parametrize("ahead", [True, False])
-def test_pictures_in_between_have_a_size_of_their_own(ahead):
+def test_pictures_in_between_and_late_in_their_group_have_sizes_of_their_own():
+    sizes, rng = PacketSizes(), np.random.default_rng(0)
+
+    def usual(place: int) -> float:
+        return (2000 if place % 3 == 0 else 300) * 0.99**place
+
+    for _ in range(6):
+        for place in range(1, 50):
+            sizes.learn(round(usual(place) * np.exp(rng.normal(0, 0.05))), place)
+    assert not any(sizes.stand_out(round(usual(place) * 1.1), place) for place in range(1, 50))
+    for place in (3, 4, 45, 46):
+        sizes.forget_recent()
+        assert not sizes.stand_out(round(usual(place) * 1.5), place)
+        assert sizes.stand_out(round(usual(place) * 1.5), place)
+
+
+def test_a_group_that_is_longer_than_those_before_is_judged_by_its_neighbours():
     sizes = PacketSizes()
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        sizes.learn(round(2000 * np.exp(rng.normal(0, 0.1))), True)
-        sizes.learn(round(300 * np.exp(rng.normal(0, 0.1))), False)
-    assert not any(sizes.stand_out(round(size * 1.1), one) for size, one in [(2000, True), (300, False)] * 5)
-    sizes.forget_recent()
-    usual = 2000 if ahead else 300
-    assert not sizes.stand_out(usual * 2, ahead)
-    assert sizes.stand_out(usual * 2, ahead)
+    for _ in range(3):
+        for place in range(1, 25):
+            sizes.learn(900, place)
+    sizes.settle()
+    assert not sizes.stand_out(950, 26)
+    assert sizes.stand_out(3000, 27)
 
 
 def test_without_times_it_never_sleeps():
