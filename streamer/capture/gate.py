@@ -168,14 +168,12 @@ class Gate:
             return self._wake(at_s, WakeCause.REQUEST)
         if packet.is_keyframe:
             return self._look(at_s)
-        if self._settings.mode == "motion":
-            if self._sizes.stand_out(packet.size, self._since_key):
-                step = self._wake(at_s, WakeCause.PACKETS, at_least_s=self._settings.reject_s)
-                self._confirmed = False
-                if at_s is not None:  # should the pictures show nothing, it belongs to the quiet
-                    self._pending.append((at_s, packet.size, self._since_key))
-                return step
-            self._sizes.learn(packet.size, self._since_key)
+        if self._settings.mode == "motion" and self._sizes.stand_out(packet.size, self._since_key):
+            step = self._wake(at_s, WakeCause.PACKETS, at_least_s=self._settings.reject_s)
+            self._confirmed = False
+            if at_s is not None:  # should the pictures show nothing, it belongs to the quiet
+                self._pending.append((at_s, packet.size, self._since_key))
+            return step
         return Step.HOLD
 
     def _look(self, at_s: float | None) -> Step:

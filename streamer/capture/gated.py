@@ -50,6 +50,8 @@ class GatedDecoder:
         self._lead_up = LeadUp()
         self._seen_s = float("-inf")
         self._spent_s = 0.0
+        self._ticks: tuple[int, int] | None = None
+        self.at_s: float | None = None  # stream time of the last packet
         self._probed = False
         self._shown_pts: int | None = None  # of a picture that comes out a second time
         self._told: str | None = None
@@ -63,7 +65,8 @@ class GatedDecoder:
 
     def take(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """The pictures that are to be placed and perhaps analysed, now that this packet came."""
-        step = self._gate.step(packet, _time_of(packet))
+        self.at_s = self._when(packet)
+        step = self._gate.step(packet, self.at_s)
         if step is Step.HOLD and self._gate.wakes:  # nearly every packet of nearly every camera
             self._lead_up.hold(packet)
             if not self._lead_up.overfull and not self._gate.hopeless:
@@ -98,6 +101,14 @@ class GatedDecoder:
         if spent_s != self._spent_s:
             self._book.decoded(spent_s - self._spent_s)
             self._spent_s = spent_s
+
+    def _when(self, packet: Packet[Any]) -> float | None:
+        if packet.pts is None:
+            return None
+        if self._ticks is None or packet.is_keyframe:  # asking a packet costs more than all else that is done with it
+            base = packet.time_base
+            self._ticks = None if base is None else (base.numerator, base.denominator)
+        return None if self._ticks is None else packet.pts * self._ticks[0] / self._ticks[1]
 
     def refuse(self, why: str) -> None:
         """Never sleep on this stream."""
@@ -199,10 +210,10 @@ def stream_time_s(packet: Packet[Any]) -> float:
     return 0.0 if ticks is None or base is None else ticks * base.numerator / base.denominator
 
 
-def _time_of(timed: Packet[Any] | VideoFrame) -> float | None:
+def _time_of(frame: VideoFrame) -> float | None:
     """Seconds on the stream's own timeline."""
-    base = timed.time_base
-    return None if timed.pts is None or base is None else timed.pts * base.numerator / base.denominator
+    base = frame.time_base
+    return None if frame.pts is None or base is None else frame.pts * base.numerator / base.denominator
 
 
 def _leads(packet: Packet[Any], key: Packet[Any]) -> bool:

@@ -60,7 +60,9 @@ class PacketSizes:
 
     def learn(self, size: int, place: int) -> None:
         """A packet of so many bytes, so many after its key frame, from a time in which nothing moved."""
-        log_size = math.log2(size + self.IDLE_BYTES)
+        self._learn(math.log2(size + self.IDLE_BYTES), place)
+
+    def _learn(self, log_size: float, place: int) -> None:
         usual = self._usual.get(place)
         self._logs.append(log_size)
         if usual is None:
@@ -73,13 +75,20 @@ class PacketSizes:
             self.settle()
 
     def stand_out(self, size: int, place: int) -> bool:
-        """Whether this packet and its neighbours show motion: two of six above the limit, or one far above."""
+        """Whether this packet and its neighbours show motion: two of six above the limit, or one far above.
+
+        One that does not is learned: it was quiet.
+        """
+        log_size = math.log2(size + self.IDLE_BYTES)
         usual = self._usual.get(place)
         if usual is None:
             usual = self._usual_near(place)
-        over = math.log2(size + self.IDLE_BYTES) - usual - self._limit
+        over = log_size - usual - self._limit
         self._recent.append(over > 0)
-        return over > self.FAR or (over > 0 and sum(self._recent) >= 2)
+        if over > 0 and (over > self.FAR or sum(self._recent) >= 2):
+            return True
+        self._learn(log_size, place)
+        return False
 
     def _usual_near(self, place: int) -> float:
         """Groups were shorter until now: the largest of the last places that are known."""

@@ -159,8 +159,8 @@ class SessionReader:
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
                 self._watch(done_s - last_sign_s)
-            if asleep and may_nap:
-                nap_s = handfuls.nap_s(stream_time_s(packet), done_s, waited_s)
+            if asleep and may_nap and self._gated.at_s is not None:
+                nap_s = handfuls.nap_s(self._gated.at_s, done_s, waited_s)
                 if nap_s > 0:
                     self._stop.wait(nap_s)
                     done_s = self._clock.monotonic()
