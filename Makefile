@@ -35,5 +35,5 @@ check: $(STAMP)  ## style, types, imports
 	$(BIN)/lint-imports
 
 bench: $(STAMP)  ## run one benchmark, or all: make bench NAME=vtest
-	@for name in $(or $(NAME),$(notdir $(basename $(filter-out %/__init__.py %/report.py %/scoring.py %/tracking_oracle.py,$(wildcard tests/benchmarks/*.py))))); do \
+	@for name in $(or $(NAME),$(notdir $(basename $(filter-out %/tracking_oracle.py,$(shell grep -l __main__ tests/benchmarks/*.py))))); do \
 		echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done

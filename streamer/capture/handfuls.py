@@ -10,9 +10,13 @@ LONGEST_S = 0.08
 """A handful comes within so long: by so much, and LATE_S, a camera wakes later."""
 LATE_S = 0.004
 """Who gets up in the very moment in which the last one is due would lie down again for it."""
-_WAITED_S = 0.002
+_WAITED_S = 0.0005
 """A read that took so long had to wait for its packet: that is when it arrives."""
 _FOLLOW = 0.2
+_LATER_S = 0.002
+"""A packet that comes later than foretold changes the foretelling by so much at most, because it may be an exception."""
+_SOONER_S = 0.0002
+"""Who naps does not see that packets come sooner than foretold: so much is tried with every nap."""
 
 
 class Handfuls:
@@ -34,11 +38,12 @@ class Handfuls:
             offset_s = now_s - stream_s
             known_s = offset_s if self._offset_s is None else self._offset_s
             # One that comes early is believed at once: what was late was held up on the way.
-            self._offset_s = min(offset_s, known_s + _FOLLOW * (offset_s - known_s))
+            self._offset_s = min(offset_s, known_s + _LATER_S)
         if self._offset_s is None or self._interval_s is None:
             return 0.0
         handful = int(LONGEST_S / self._interval_s + 0.1)
         arrived_s = stream_s + self._offset_s
         if handful < 2 or arrived_s + self._interval_s <= now_s:
             return 0.0
+        self._offset_s -= _SOONER_S
         return max(0.0, min(LONGEST_S, arrived_s + handful * self._interval_s - now_s) + LATE_S)
