@@ -99,6 +99,11 @@ class Gate:
         return self._asleep
 
     @property
+    def suspicious(self) -> bool:
+        """Whether the next packet may wake it, after what the last ones were."""
+        return self._sizes.suspicious
+
+    @property
     def wakes(self) -> bool:
         """Whether what is let pass may be wanted after all."""
         return self._settings.mode in ("motion", "on_trigger")

@@ -63,6 +63,11 @@ class GatedDecoder:
         """Whether packets are let pass undecoded."""
         return self._gate.asleep
 
+    @property
+    def suspicious(self) -> bool:
+        """Whether the next packet may well wake it."""
+        return self._gate.suspicious
+
     def take(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """The pictures that are to be placed and perhaps analysed, now that this packet came."""
         self.at_s = self._when(packet)

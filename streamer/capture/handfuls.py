@@ -14,7 +14,7 @@ _WAITED_S = 0.0005
 """A read that took so long had to wait for its packet: that is when it arrives."""
 _FOLLOW = 0.2
 _LATER_S = 0.002
-"""A packet that comes later than foretold changes the foretelling by so much at most, because it may be an exception."""
+"""A packet that comes later than foretold moves what is foretold by so much at most: it may be an exception."""
 _SOONER_S = 0.0002
 """Who naps does not see that packets come sooner than foretold: so much is tried with every nap."""
 

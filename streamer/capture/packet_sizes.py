@@ -58,6 +58,11 @@ class PacketSizes:
         low, high = logs[len(logs) // 20], logs[-1 - len(logs) // 20]
         return high - low < 0.015 and low >= math.log2(self.PADDED_FROM_BYTES)
 
+    @property
+    def suspicious(self) -> bool:
+        """True while one of the last packets stood out: the next one may prove it."""
+        return True in self._recent
+
     def learn(self, size: int, place: int) -> None:
         """A packet of so many bytes, so many after its key frame, from a time in which nothing moved."""
         self._learn(math.log2(size + self.IDLE_BYTES), place)

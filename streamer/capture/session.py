@@ -159,7 +159,7 @@ class SessionReader:
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
                 self._watch(done_s - last_sign_s)
-            if asleep and may_nap and self._gated.at_s is not None:
+            if asleep and may_nap and self._gated.at_s is not None and not self._gated.suspicious:
                 nap_s = handfuls.nap_s(self._gated.at_s, done_s, waited_s)
                 if nap_s > 0:
                     self._stop.wait(nap_s)
@@ -315,7 +315,7 @@ class SessionReader:
             self._ledger.skipped(Skip.RATE)
             return
         self._offered_s = placed.stream_s
-        if self._gated.catching_up and self._options.pace == "live":
+        if self._gated.catching_up and self._options.pace != "demand":
             self._keep_distance(received_s)
         yield Frame(
             camera=self._options.camera,

@@ -40,7 +40,7 @@ VISIT_AT_S = 161.0
 FPS, GOP, WH, NOISE_GREY = 25, 50, (1280, 720), 3.0
 SETTLE_S = {"motion": 45.0, "always": 8.0}
 MEASURE_S = {"motion": 50.0, "always": 20.0}
-LADDER = {"always": (12, 16, 20, 24, 28), "motion": (120, 160, 200, 240)}
+LADDER = {"always": (12, 16, 20, 24, 28), "motion": (120, 140, 160, 180, 200)}
 MOST_DROPPED, MOST_LATE_S = 0.01, 1.0
 
 
