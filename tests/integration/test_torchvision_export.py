@@ -9,6 +9,7 @@ import pickle
 import socket
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,7 @@ def test_a_size_that_is_no_multiple_of_32_is_answered_with_one_that_is(tmp_path,
 def test_without_network_published_weights_end_with_what_to_do(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("https_proxy", NO_NETWORK)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # else the proxies of the process's first request stay
     began = time.monotonic()
     code, said = run(capsys, SSDLITE, "--weights", "COCO_V1", "--out", tmp_path / "new")
     assert code == 1
