@@ -169,7 +169,7 @@ class Gate:
         return self._keys_in_a_row > 30
 
     def _asleep_step(self, packet: av.Packet[Any], at_s: float | None) -> Step:
-        if self._wanted():
+        if self.wakes and self._wanted():
             return self._wake(at_s, WakeCause.REQUEST)
         if packet.is_keyframe:
             return self._look(at_s)

@@ -171,6 +171,17 @@ def test_whenever_it_is_woken_whatever_the_groups_pictures_are_those_of_the_full
             assert due <= numbers, "all from the key frame before the wake until now"
 
 
+def test_key_frames_alone_stay_alone_whoever_asks(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", frames=60, gop=20)
+    camera = Camera(clip, analyse_fps=None, decode="key_frames")
+    camera.ring_by(Script([(0.3, 1.5)]))
+    shown = camera.read()
+    unasked = Camera(clip, analyse_fps=None, decode="key_frames").read()
+    assert [read_number(frame.image) for frame in shown] == [read_number(frame.image) for frame in unasked]
+    assert 2 <= len(shown) <= 6
+    assert camera.unaccounted(len(shown)) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
