@@ -50,8 +50,6 @@ class GatedDecoder:
         self._lead_up = LeadUp()
         self._seen_s = float("-inf")
         self._spent_s = 0.0
-        self._ticks: tuple[int, int] | None = None
-        self.at_s: float | None = None  # stream time of the last packet
         self._probed = False
         self._shown_pts: int | None = None  # of a picture that comes out a second time
         self._told: str | None = None
@@ -68,10 +66,9 @@ class GatedDecoder:
         """Whether the next packet may well wake it."""
         return self._gate.suspicious
 
-    def take(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
-        """The pictures that are to be placed and perhaps analysed, now that this packet came."""
-        self.at_s = self._when(packet)
-        step = self._gate.step(packet, self.at_s)
+    def take(self, packet: Packet[Any], at_s: float | None) -> Iterator[VideoFrame]:
+        """The pictures that are to be placed and perhaps analysed, now that this packet came, of stream time at_s."""
+        step = self._gate.step(packet, at_s)
         if step is Step.HOLD and self._gate.wakes:  # nearly every packet of nearly every camera
             self._lead_up.hold(packet)
             if not self._lead_up.overfull and not self._gate.hopeless:
@@ -106,14 +103,6 @@ class GatedDecoder:
         if spent_s != self._spent_s:
             self._book.decoded(spent_s - self._spent_s)
             self._spent_s = spent_s
-
-    def _when(self, packet: Packet[Any]) -> float | None:
-        if packet.pts is None:
-            return None
-        if self._ticks is None or packet.is_keyframe:  # asking a packet costs more than all else that is done with it
-            base = packet.time_base
-            self._ticks = None if base is None else (base.numerator, base.denominator)
-        return None if self._ticks is None else packet.pts * self._ticks[0] / self._ticks[1]
 
     def refuse(self, why: str) -> None:
         """Never sleep on this stream."""
@@ -206,13 +195,6 @@ class GatedDecoder:
             self._gate.why_not,
             extra={"camera": self._camera, "event": "never asleep"},
         )
-
-
-def stream_time_s(packet: Packet[Any]) -> float:
-    """When a packet is to be shown, else decoded, in seconds on its stream's own timeline; 0 where neither is told."""
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    base = packet.time_base
-    return 0.0 if ticks is None or base is None else ticks * base.numerator / base.denominator
 
 
 def _time_of(frame: VideoFrame) -> float | None:

@@ -8,8 +8,8 @@ import threading
 
 from streamer.capture.backoff import Backoff
 from streamer.capture.connection import Connection, connect
-from streamer.capture.gated import stream_time_s
 from streamer.capture.options import CameraOptions
+from streamer.capture.packet_times import PacketTimes
 from streamer.capture.repeats import RepeatFilter
 from streamer.capture.source import GOOD_SPELL_S
 from streamer.capture.wallclock import CameraClock
@@ -65,7 +65,7 @@ class PacketSource:
                 self._stop.wait(self._backoff.next_s(permanent=False))  # a camera that ends its stream
 
     def _read(self, connection: Connection) -> None:
-        clock, repeats = CameraClock(connection.realtime_at_zero), RepeatFilter()
+        clock, repeats, times = CameraClock(connection.realtime_at_zero), RepeatFilter(), PacketTimes()
         first_s: float | None = None
         for packet in connection.packets():
             if self._stop.is_set():
@@ -73,7 +73,7 @@ class PacketSource:
             if packet is None or repeats.is_repeat(packet):
                 continue
             self._away = False
-            stream_s = self._clock.monotonic() if connection.untimed else stream_time_s(packet)
+            stream_s = self._clock.monotonic() if connection.untimed else times.shown_s(packet)
             first_s = stream_s if first_s is None else first_s
             self._tap.packet(packet, stream_s)
             self._tap.timed(clock.at(stream_s - first_s, stream_s, self._clock.now()) - stream_s)

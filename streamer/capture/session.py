@@ -6,20 +6,20 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from av import Packet, VideoFrame
+from av import VideoFrame
 
 from streamer.capture import trouble
 from streamer.capture.connection import Connection
 from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate
-from streamer.capture.gated import GatedDecoder, stream_time_s
-from streamer.capture.handfuls import LONGEST_S, Handfuls
+from streamer.capture.gated import GatedDecoder
 from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
+from streamer.capture.pacing import Pacing
+from streamer.capture.packet_times import PacketTimes
 from streamer.capture.rate import RateSelector
 from streamer.capture.repeats import RepeatFilter
 from streamer.capture.timeline import Placed, Timeline
@@ -36,8 +36,6 @@ LONGEST_BETWEEN_KEYS_S = 60.0
 EMPTY_SLICE_WAIT_S = 0.005
 SIGN_EVERY_S = 0.2
 """So often a sleeping camera's packets are told as a sign of its life."""
-CATCH_UP_SPEED = 4.0
-"""What led up to a wake is analysed at so many times the usual rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,7 @@ class SessionReader:
             let_go=self._let_go,
             offers_looks=self._offers_looks,
         )
-        self._paces_packets = options.pace == "realtime" and options.decode != "always"
-        self._packets_from_s: float | None = None  # realtime files: when stream time 0 is played
-        self._last_lead_up_s = float("-inf")
+        self._pacing = Pacing(options, clock, stop, naps=not connection.untimed)
         self._offered_s = float("-inf")  # stream time of the last frame that went to analysis
         self._session: Session | None = None
         self._broken_counted = 0
@@ -127,8 +123,7 @@ class SessionReader:
 
     def _read(self) -> Iterator[Frame]:
         last_sign_s = done_s = self._clock.monotonic()
-        handfuls = Handfuls()
-        may_nap = self._options.pace == "live" and not self._connection.untimed
+        times = PacketTimes()
         for packet in self._connection.packets():
             if self._stop.is_set():
                 return
@@ -141,13 +136,12 @@ class SessionReader:
                 self._ledger.received()
                 self._ledger.dropped(Drop.REPEATED)
                 continue
-            if self._paces_packets:
-                self._wait_for_packet(packet)
+            stream_s = times.shown_s(packet)
+            self._pacing.wait_for_packet(stream_s, asleep=self._gated.asleep)
             if self._tap:
-                untimed = self._connection.untimed
-                self._tap.packet(packet, self._clock.monotonic() if untimed else stream_time_s(packet))
+                self._tap.packet(packet, self._clock.monotonic() if self._connection.untimed else stream_s)
             came = False
-            for frame in self._gated.take(packet):
+            for frame in self._gated.take(packet, None if packet.pts is None else stream_s):
                 came = True
                 yield from self._take(frame)
             self._count_broken()
@@ -159,11 +153,9 @@ class SessionReader:
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
                 self._watch(done_s - last_sign_s)
-            if asleep and may_nap and self._gated.at_s is not None and not self._gated.suspicious:
-                nap_s = handfuls.nap_s(self._gated.at_s, done_s, waited_s)
-                if nap_s > 0:
-                    self._stop.wait(nap_s)
-                    done_s = self._clock.monotonic()
+            if asleep and not self._gated.suspicious:
+                self._pacing.nap(stream_s, done_s, waited_s)
+                done_s = self._clock.monotonic()
         if not self._stop.is_set():
             for frame in self._decoder.flush():
                 yield from self._take(frame)
@@ -315,8 +307,8 @@ class SessionReader:
             self._ledger.skipped(Skip.RATE)
             return
         self._offered_s = placed.stream_s
-        if self._gated.catching_up and self._options.pace != "demand":
-            self._keep_distance(received_s)
+        if self._gated.catching_up:
+            self._pacing.keep_distance(received_s)
         yield Frame(
             camera=self._options.camera,
             session=session.name,
@@ -341,19 +333,3 @@ class SessionReader:
         if due_s > now_s:
             self._stop.wait(due_s - now_s)
         return max(now_s, due_s)
-
-    def _wait_for_packet(self, packet: Packet[Any]) -> None:
-        """Sleep until a file's packet is due: a gate's decisions belong to the present."""
-        at_s, now_s = stream_time_s(packet), self._clock.monotonic()
-        if self._packets_from_s is None:
-            self._packets_from_s = now_s - at_s
-        due_s = self._packets_from_s + at_s
-        if due_s > now_s:
-            self._stop.wait(due_s - now_s + (LONGEST_S if self._gated.asleep else 0.0))
-
-    def _keep_distance(self, now_s: float) -> None:
-        """What led up to a wake goes to analysis faster than it happened, but not all at once: others share it."""
-        fps = self._options.analyse_fps
-        if fps is not None:
-            self._stop.wait(self._last_lead_up_s + 1.0 / (CATCH_UP_SPEED * fps) - now_s)
-        self._last_lead_up_s = self._clock.monotonic()

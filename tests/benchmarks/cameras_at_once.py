@@ -18,7 +18,7 @@ import av
 
 from streamer.capture import CameraOptions, CameraSource, source
 from streamer.capture.connection import Connection
-from streamer.capture.gated import stream_time_s
+from streamer.capture.packet_times import PacketTimes
 from streamer.clock import SystemClock
 from streamer.fit import InputFit
 from streamer.ledger import CameraStatus, FrameLedger
@@ -151,9 +151,9 @@ class FromMemory:
 
     def packets(self) -> Iterator[av.Packet[Any]]:
         """Each one not before its time."""
-        self.began_s = time.monotonic()
+        self.began_s, times = time.monotonic(), PacketTimes()
         for packet in self._packets:
-            due_s = self.began_s + stream_time_s(packet)
+            due_s = self.began_s + times.shown_s(packet)
             early_s = due_s - time.monotonic()
             if early_s > 0:
                 self.wait(early_s)
