@@ -16,6 +16,8 @@ from typing import Any
 import redis
 import yaml
 
+from streamer.zoo import bundled_model
+
 Changes = list[dict[str, Any]]
 
 
@@ -23,6 +25,18 @@ def write_config(path: Path, **settings: Any) -> Path:
     """A configuration file; http is off unless asked for."""
     path.write_text(yaml.safe_dump({"http": None, **settings}))
     return path
+
+
+def one_camera(folder: Path, redis_url: str, **camera: Any) -> Path:
+    """The configuration of a service with the bundled model and one camera, 'gate'."""
+    return write_config(
+        folder / "c.yaml",
+        model={"path": str(bundled_model())},
+        redis={"url": redis_url},
+        data_dir=str(folder / "data"),
+        inference={"max_age_s": 30, "depth": 200},  # a busy test machine must not drop what a camera would
+        cameras={"gate": {"analyse_fps": 5, **camera}},
+    )
 
 
 @contextmanager

@@ -21,21 +21,6 @@ from tests.redis_server import RedisServer
 STREAM = "streamer:commands"
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: RedisServer) -> RedisServer:
-    if shared_server.pid is None:
-        shared_server.start()
-    with redis.Redis.from_url(shared_server.url) as client:
-        client.flushall()
-    return shared_server
-
-
 class Listening:
     """A listener with two bells."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,18 +21,6 @@ from streamer.types import AlertChange
 from streamer.wire import encode_alert
 from tests.alert_lives import change
 from tests.redis_server import RedisServer, free_port
-
-
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: RedisServer) -> RedisServer:
-    client(shared_server).flushall()
-    return shared_server
 
 
 def client(server: RedisServer) -> redis.Redis:

@@ -27,20 +27,6 @@ from tests.redis_server import RedisServer, free_port
 from tests.unit.test_sinks_json_lines import rows
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: RedisServer) -> RedisServer:
-    if shared_server.pid is None:
-        shared_server.start()
-    client(shared_server).flushall()
-    return shared_server
-
-
 def client(server: RedisServer) -> redis.Redis:
     return redis.Redis.from_url(server.url, decode_responses=True)
 

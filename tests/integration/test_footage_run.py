@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from streamer.demo.clips import encode
 from streamer.demo.street import Street
 from streamer.demo.views import SEED, VIEWS
-from streamer.zoo import bundled_model
 from tests.footage import pictures
-from tests.living import Changes, follow, published, running, write_config
+from tests.living import Changes, follow, one_camera, published, running
 from tests.redis_server import RedisServer
 from tests.rtsp import aio_rtsp_server
 
@@ -24,24 +22,8 @@ EVERYWHERE = {
 }
 
 
-@pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds of a drawn street, 10 frames a second."""
-    folder = tmp_path_factory.mktemp("street")
-    view = Street(VIEWS["gate"], SEED)
-    encode((view.frame(i / 10) for i in range(120)), folder / "street.mp4", fps=10)
-    return folder / "street.mp4"
-
-
 def a_config(folder: Path, redis_url: str, **camera: Any) -> Path:
-    return write_config(
-        folder / "c.yaml",
-        model={"path": str(bundled_model())},
-        redis={"url": redis_url},
-        data_dir=str(folder / "data"),
-        inference={"max_age_s": 30, "depth": 200},
-        cameras={"gate": {"analyse_fps": 5, **EVERYWHERE, **camera}},
-    )
+    return one_camera(folder, redis_url, **EVERYWHERE, **camera)
 
 
 def test_every_alert_of_a_stopped_service_has_its_clip_and_its_hash(tmp_path: Path, street: Path) -> None:

@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.demo.clips import encode
-from streamer.demo.street import Street
-from streamer.demo.views import SEED, VIEWS
-from streamer.zoo import bundled_model
-from tests.living import follow, published, replayed, running, told, write_config
+from tests.living import follow, one_camera, published, replayed, running, told
 from tests.redis_server import RedisServer
 from tests.rtsp import aio_rtsp_server
 
@@ -30,24 +26,8 @@ RULES = {
 }
 
 
-@pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds of a drawn street, 10 frames a second."""
-    folder = tmp_path_factory.mktemp("street")
-    view = Street(VIEWS["gate"], SEED)
-    encode((view.frame(i / 10) for i in range(120)), folder / "street.mp4", fps=10)
-    return folder / "street.mp4"
-
-
 def a_config(folder: Path, redis_url: str, **camera: Any) -> Path:
-    return write_config(
-        folder / "c.yaml",
-        model={"path": str(bundled_model())},
-        redis={"url": redis_url},
-        data_dir=str(folder / "data"),
-        inference={"max_age_s": 30, "depth": 200},  # a busy test machine must not drop what a camera would
-        cameras={"gate": {"analyse_fps": 5, **RULES, **camera}},
-    )
+    return one_camera(folder, redis_url, **RULES, **camera)
 
 
 def test_recordings_through_the_threaded_service_give_the_same_ids(tmp_path, street):
