@@ -1,7 +1,7 @@
 # Everything a person or CI runs. Each target does its own set-up: nothing but Python (3.11 or newer) and make is needed.
 PYTHON  ?= python3
 VENV    ?= .venv
-EXTRAS  ?= cpu,demo,dev
+EXTRAS  ?= cpu,demo,web,dev
 comma   := ,
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))

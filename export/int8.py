@@ -10,7 +10,7 @@ quantiser. What is decided here, and why (one thread of a 2-core AMD EPYC with A
   with eight bits, and equal to the last bit with seven.
 - Only feature maps are quantised (see `anatomy`): the last layers and everything behind them stay in float32.
 - Pixels are bytes already: where a graph takes them as uint8 and normalises by one scale and one offset, the first
-  convolution reads them as they come. The stem is packed (see `packed_stem`).
+  convolution reads them as they come. The stem is packed (see `packed_stem`), YOLOX's merged before that (`focus`).
 - Maps that meet in a concatenation share one scale if their ranges are near each other: joining is then copying.
 """
 
@@ -30,6 +30,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from export.anatomy import LAYER_TYPES, Anatomy, reads
 from export.calibration import Canvas, Method, feeder, measure_ranges
+from export.focus import merge_focus
 from export.packed_stem import pack_stem
 from export.prepare import prepared, quiet
 from export.traces import without_traces
@@ -109,7 +110,8 @@ def _tensors(pictures: Iterable[Canvas], spec: InputSpec | None) -> list[NDArray
 def _ready(graph: bytes) -> ModelProto:
     model = prepared(graph)
     _give_each_layer_its_bias(model)
-    if pack_stem(model):
+    merged = merge_focus(model)
+    if pack_stem(model) or merged:
         model = onnx.shape_inference.infer_shapes(model)
     return model
 

@@ -18,7 +18,7 @@ from export.limits import Limits
 from export.parity import Meaning, Parity, ParityError, Tensors
 from export.traces import without_traces
 from streamer.detect.layouts import Candidates
-from streamer.onnx_session import OnnxSession
+from streamer.sessions import OnnxSession
 
 OPSET = 18
 

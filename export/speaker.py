@@ -13,7 +13,7 @@ from streamer.artifacts import Artifact
 from streamer.detect.layouts import Candidates, layout_of
 from streamer.detect.nms import nms
 from streamer.detect.session import as_float32, open_session
-from streamer.onnx_session import OnnxSession
+from streamer.sessions import OnnxSession
 
 Outputs = Mapping[str, NDArray[Any]]
 

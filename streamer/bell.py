@@ -31,6 +31,11 @@ class WakeBell:
         with self._lock:
             self._until_s = max(self._until_s, until_s)
 
+    @property
+    def until_s(self) -> float:
+        """When it stops ringing, on the monotonic clock; long past where it was never rung."""
+        return self._until_s
+
     def rung(self, now_s: float) -> bool:
         """True where somebody wants pictures at this moment of the monotonic clock."""
         return now_s < self._until_s

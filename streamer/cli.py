@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from streamer import __version__
-from streamer.commands import calibrate, clip, demo, doctor, models, replay, run, schema, tail, validate, wake
+from streamer.commands import bench, calibrate, clip, demo, doctor, models, replay, run, schema, tail, user, validate, wake
 from streamer.errors import ConfigError, StreamerError, redact
 
 _EPILOG = """\
@@ -19,6 +19,7 @@ first steps:
   streamer run --source rtsp://user:pw@camera/stream --redis redis://127.0.0.1:6379
   streamer tail --redis redis://127.0.0.1:6379           what the service raises, as it comes
   streamer replay video.mp4 --config cameras.yaml        test your rules on recorded footage
+  streamer bench --find-max-streams                      how many cameras this machine holds
 
 exit codes: 0 done, 1 failed while running, 2 configuration or arguments, 3 model
 """
@@ -34,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamer {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, demo, replay, calibrate, validate, doctor, tail, wake, clip, models, schema):
+    for command in (run, demo, replay, calibrate, validate, doctor, tail, wake, clip, models, bench, user, schema):
         command.add_parser(commands)
     return parser
 

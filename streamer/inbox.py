@@ -2,8 +2,9 @@
 
 Depth covers bursts, age makes the promise. RTSP cameras deliver in bursts (a pause of 0.4 s around key frames is
 normal), so a shallow queue loses frames with capacity to spare, while under overload only an age limit keeps latency
-bounded (docs/architecture.md has the measurements). Recordings that wait for their consumer lose nothing: their
-offer blocks, and as nobody waits for them they come after live frames.
+bounded (docs/architecture.md has the measurements). What cannot be in time any more, by what the model is known to
+cost, is let go before it costs anything, and fairness says whose (`scheduling/`). Recordings that wait for their
+consumer lose nothing: their offer blocks, and as nobody waits for them they come after live frames.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from dataclasses import dataclass
 
 from streamer.clock import Clock
 from streamer.ledger import Drop, FrameLedger
+from streamer.scheduling.costs import CostModel
+from streamer.scheduling.shares import FairShares
+from streamer.scheduling.triage import Waiting, given_up
 from streamer.types import Frame
+
+_SURE = 0.8
+"""Of the model's time, what is planned with: the rest is for analysis, publishing, and predictions that fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,12 @@ class BatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames for one model call, at most one of each camera; then the cameras that have just ended for good."""
+    """Frames for one model call, at most one of each camera; then the cameras that have just ended for good.
 
+    number: 0, 1, 2 … in the order in which batches were taken, which is the order in which they are to be analysed.
+    """
+
+    number: int
     frames: tuple[Frame, ...]
     ended: tuple[str, ...] = ()
 
@@ -56,7 +67,10 @@ class InboxClosed(Exception):
 
 
 class FrameInbox:
-    """Frames of all cameras, waiting for one consumer. Every method may be called from any thread."""
+    """Frames of all cameras, waiting for as many consumers as there are lanes. Every method from any thread.
+
+    costs: what a batch takes, learned from took(). weights: of cameras whose share is not 1.
+    """
 
     def __init__(
         self,
@@ -65,10 +79,17 @@ class FrameInbox:
         clock: Clock,
         *,
         demand_paced: frozenset[str] = frozenset(),
+        lanes: int = 1,
+        costs: CostModel | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self._ledgers, self._policy, self._clock = dict(ledgers), policy, clock
         self._demand_paced = demand_paced
+        self._lanes, self._costs, self._shares = lanes, costs or CostModel(), FairShares(weights)
         self._queues: dict[str, deque[Frame]] = {camera: deque() for camera in ledgers}
+        self._waiting: dict[str, deque[Frame]] = {}  # the queues that are not empty
+        self._idle = 0  # lanes that wait in take()
+        self._taken = 0
         self._ending: set[str] = set()
         self._live = set(ledgers)
         self._closed = False
@@ -94,10 +115,11 @@ class FrameInbox:
                 queue.popleft()
                 ledger.dropped(Drop.FULL)
             queue.append(frame)
+            self._waiting[camera] = queue
             # The consumer sleeps until its oldest frame has waited long enough or the batch is full; anything in
             # between would wake it for nothing.
-            waiting = sum(map(bool, self._queues.values()))
-            if waiting == 1 or waiting >= min(self._policy.max_batch, len(self._live)):
+            waiting = len(self._waiting)
+            if waiting == 1 or waiting >= min(self._costs.best_size(self._policy.max_batch), len(self._live)):
                 self._offered.notify()
             return True
 
@@ -116,55 +138,115 @@ class FrameInbox:
             while True:
                 now_s = self._clock.monotonic()
                 self._drop_stale(now_s)
-                heads = [queue[0] for queue in self._queues.values() if queue]
-                if heads:
-                    oldest_age_s = now_s - min(frame.received_s for frame in heads)
-                    pause_s: float | None = self._policy.wait_for(len(heads), len(self._live), oldest_age_s)
+                self._give_up_late(now_s)
+                if self._waiting:
+                    pause_s = self._pause_s(now_s)
                     if pause_s == 0.0 or self._closed:
-                        return self._pop(heads)
+                        return self._pop()
                 elif ended := self._newly_ended():
-                    return Batch((), ended)
+                    return self._batch((), ended)
                 elif self._closed:
                     raise InboxClosed
                 else:
                     pause_s = None
-                self._offered.wait(pause_s)
+                self._idle += 1
+                try:
+                    self._offered.wait(pause_s)
+                finally:
+                    self._idle -= 1
+
+    def took(self, frames: int, seconds: float) -> None:
+        """A batch of so many frames kept the model busy for so long."""
+        with self._offered:
+            self._costs.took(frames, seconds)
 
     def close(self, *, drain: bool) -> None:
         """No more offers. drain: what waits is still handed out; otherwise it is dropped and counted."""
         with self._offered:
             self._closed = True
             if not drain:
-                for camera, queue in self._queues.items():
+                for camera, queue in self._waiting.items():
                     self._ledgers[camera].dropped(Drop.SHUTDOWN, len(queue))
                     queue.clear()
+                self._waiting.clear()
             self._offered.notify_all()
             self._room.notify_all()
 
     def waiting(self) -> int:
         """Frames that wait now."""
         with self._offered:
-            return sum(len(queue) for queue in self._queues.values())
+            return sum(map(len, self._waiting.values()))
 
-    def _pop(self, heads: list[Frame]) -> Batch:
+    @property
+    def slowness(self) -> float:
+        """How much longer the model takes now than when it was warmed up."""
+        return self._costs.slowness
+
+    def _pause_s(self, now_s: float) -> float | None:
+        waiting = len(self._waiting)
+        if not self._costs.worth_waiting(waiting, min(self._costs.best_size(self._policy.max_batch), len(self._live))):
+            return 0.0
+        oldest_age_s = now_s - min(queue[0].received_s for queue in self._waiting.values())
+        return self._policy.wait_for(waiting, len(self._live), oldest_age_s)
+
+    def _pop(self) -> Batch:
+        heads = [queue[0] for queue in self._waiting.values()]
         heads.sort(key=lambda frame: (frame.camera in self._demand_paced, frame.received_s))
-        frames = tuple(self._queues[frame.camera].popleft() for frame in heads[: self._policy.max_batch])
+        # Lanes that have nothing to do take their part of it.
+        size = min(self._costs.best_size(self._policy.max_batch), -(-len(heads) // (1 + self._idle)))
+        self._shares.waiting(self._waiting)
+        frames = tuple(self._popped(frame.camera) for frame in heads[:size])
+        if self._waiting and self._idle:
+            self._offered.notify()
         self._room.notify_all()
-        return Batch(frames, self._newly_ended())
+        return self._batch(frames, self._newly_ended())
+
+    def _popped(self, camera: str) -> Frame:
+        self._shares.served(camera)
+        return self._without_oldest(camera)
+
+    def _without_oldest(self, camera: str) -> Frame:
+        queue = self._waiting[camera]
+        frame = queue.popleft()
+        if not queue:
+            del self._waiting[camera]
+        return frame
+
+    def _batch(self, frames: tuple[Frame, ...], ended: tuple[str, ...]) -> Batch:
+        number = self._taken
+        self._taken += 1
+        return Batch(number, frames, ended)
 
     def _newly_ended(self) -> tuple[str, ...]:
-        ended = tuple(sorted(camera for camera in self._ending if not self._queues[camera]))
+        ended = tuple(sorted(camera for camera in self._ending if camera not in self._waiting))
         self._ending.difference_update(ended)
         self._live.difference_update(ended)
         return ended
 
     def _drop_stale(self, now_s: float) -> None:
-        for camera, queue in self._queues.items():
+        for camera in tuple(self._waiting):
             if camera in self._demand_paced:
                 continue
             stale = 0
-            while queue and now_s - queue[0].received_s > self._policy.max_age_s:
-                queue.popleft()
+            while camera in self._waiting and now_s - self._waiting[camera][0].received_s > self._policy.max_age_s:
+                self._without_oldest(camera)
                 stale += 1
             if stale:
                 self._ledgers[camera].dropped(Drop.STALE, stale)
+
+    def _give_up_late(self, now_s: float) -> None:
+        """What would be late, by what frames cost now, goes at once: for those that then are not."""
+        seconds_per_frame = self._costs.per_frame(self._policy.max_batch) / (self._lanes * _SURE)
+        waiting = [
+            Waiting(frame.received_s + self._policy.max_age_s, camera)
+            for camera, queue in self._waiting.items()
+            if camera not in self._demand_paced
+            for frame in queue
+        ]
+        if not waiting or now_s + len(waiting) * seconds_per_frame <= min(waiting).due_s:
+            return
+        self._shares.waiting(self._waiting)
+        for camera, frames in given_up(waiting, now_s, seconds_per_frame, self._shares).items():
+            for _ in range(frames):
+                self._without_oldest(camera)
+            self._ledgers[camera].dropped(Drop.OVERLOAD, frames)

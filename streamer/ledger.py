@@ -27,10 +27,12 @@ class Drop(StrEnum):
 
     FULL = "full"  # the camera's place in the inbox was taken by newer ones
     STALE = "stale"  # older than the latency promise
+    OVERLOAD = "overload"  # would have become so before the model had time for it
     CORRUPT = "corrupt"  # could not be decoded
     REPEATED = "repeated"  # the same packet came twice
     TIMESTAMP = "timestamp"  # decoded, but its time could not be repaired
     SHUTDOWN = "shutdown"  # still waiting when the service stopped
+    CRASHED = "crashed"  # in the hands of a capture process that died
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,17 @@ from streamer.errors import ArtifactError
 
 MANIFEST_FILE = "manifest.json"
 
-ModelKind = Literal["detector", "track head", "scene head"]
+ModelKind = Literal["detector", "track head", "scene head", "classifier"]
 HEADS: tuple[ModelKind, ...] = ("track head", "scene head")
 
 _HEAD_SCHEMA = "streamer.head/"
+_CLASSIFIER_SCHEMA = "streamer.classifier/"
 _HEAD_OF_TASK: dict[str, ModelKind] = {"track": "track head", "scene": "scene head"}
 _NAMED_UNDER: dict[ModelKind, str] = {
     "detector": "model.path",
     "track head": "behaviour.track",
     "scene head": "behaviour.scene",
+    "classifier": "detect.second_look.model of a camera",
 }
 
 
@@ -34,6 +36,8 @@ def kind_of(folder: Path) -> ModelKind | None:
         return None
     if not isinstance(manifest, dict):
         return None
+    if str(manifest.get("schema")).startswith(_CLASSIFIER_SCHEMA):
+        return "classifier"
     if not str(manifest.get("schema")).startswith(_HEAD_SCHEMA):
         return "detector"
     return _HEAD_OF_TASK.get(str(manifest.get("task")))

@@ -17,9 +17,9 @@ _OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
 def default_opset(graph: bytes, named: str) -> int:
     """Version of the default operator set. Raises ArtifactError where the bytes are no whole ONNX model."""
     try:
-        for field, value in _fields(graph):
+        for field, value in fields(graph):
             if field == _OPSET_IMPORT and isinstance(value, memoryview):
-                opset = dict(_fields(value))
+                opset = dict(fields(value))
                 domain, version = opset.get(_DOMAIN, b""), opset.get(_VERSION)
                 if bytes(domain) in (b"", b"ai.onnx") and isinstance(version, int):
                     return version
@@ -35,17 +35,17 @@ def refuse_other_opset(graph: bytes, expected: int, named: str) -> None:
         raise ArtifactError(f"{named}: opset mismatch: the manifest expects {expected}, the graph uses {found}")
 
 
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """(field number, value) of one protobuf message, top level only."""
     view, at = memoryview(message), 0
     while at < len(view):
-        tag, at = _varint(view, at)
+        tag, at = varint(view, at)
         kind = tag & 7
         if kind == _VARINT:
-            value, at = _varint(view, at)
+            value, at = varint(view, at)
             yield tag >> 3, value
         elif kind in (_BYTES, _FIXED32, _FIXED64):
-            size, at = _varint(view, at) if kind == _BYTES else ((4 if kind == _FIXED32 else 8), at)
+            size, at = varint(view, at) if kind == _BYTES else ((4 if kind == _FIXED32 else 8), at)
             if at + size > len(view):
                 raise ValueError(f"a field of {size} bytes at byte {at} runs past the end at {len(view)}")
             yield tag >> 3, view[at : at + size]
@@ -54,7 +54,8 @@ def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview
             raise ValueError(f"unknown field kind {kind} at byte {at}")
 
 
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
+def varint(view: memoryview, at: int) -> tuple[int, int]:
+    """The number that begins at a byte, and where the next thing begins."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(view):

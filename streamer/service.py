@@ -1,7 +1,7 @@
 """The same stages as pipeline.replay, with threads between them: who runs, in which order they start and stop.
 
-    capture:CAMERA … ─▶ FrameInbox ─▶ infer ─▶ Channel ─▶ analyse ─▶ Channel ─▶ publish
-    watch (link states, four times a second) ────────────────────────▲
+    capture:CAMERA … ─▶ FrameInbox ─▶ infer:LANE … ─▶ InOrder ─▶ analyse ─▶ Channel ─▶ publish
+    watch (link states, four times a second) ─────────────────────────────────▲
 
 Start: from the sink back to the cameras, so that nothing is offered before somebody takes it. Stop: from the cameras
 on, each stage draining what the one before it left, all under one deadline. A stage that dies stops the house and is
@@ -22,6 +22,7 @@ from streamer.channel import Channel, ChannelClosed
 from streamer.clock import Clock
 from streamer.coverage import Coverage
 from streamer.errors import SourceError
+from streamer.in_order import InOrder
 from streamer.inbox import FrameInbox, InboxClosed
 from streamer.ledger import CameraStatus, Drop, FrameLedger
 from streamer.pipeline import CameraPipeline, analyse
@@ -71,6 +72,14 @@ class CameraUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class _Detected:
+    """What one batch brought, and the cameras that ended behind it."""
+
+    frames: tuple[tuple[Frame, Detections], ...]
+    ended: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReport:
     """How a run ended. `failed` and `hung` name stages; `cameras` those that could not go on, with the sentence why."""
 
@@ -87,8 +96,8 @@ class ServiceReport:
 class Service:
     """Runs cameras until stop(), until all recordings have ended, or until a stage fails. Use once.
 
-    show_cameras is given the state of all cameras about once a second; others: threads of the sink's own, to be named
-    in the report where they died.
+    lanes: how many calls of the detector get on beside each other. show_cameras is given the state of all cameras about
+    once a second; others: threads of the sink's own, to be named in the report where they died.
     """
 
     def __init__(
@@ -100,6 +109,7 @@ class Service:
         metrics: Metrics,
         clock: Clock,
         *,
+        lanes: int = 1,
         behaviour: BehaviourModel | None = None,
         show_cameras: Callable[[CameraStates], None] = lambda _: None,
         others: Callable[[], Sequence[Worker]] = tuple,
@@ -114,7 +124,7 @@ class Service:
         self._ending = threading.Event()  # somebody asked to stop, a stage failed, or every recording has ended
         self._stopped_early = False
         self._lost_cameras: dict[str, str] = {}
-        self._detected: Channel[list[tuple[Frame, Detections]] | str] = Channel(capacity=2)  # one in work, one waiting
+        self._detected: InOrder[_Detected] = InOrder(capacity=1 + lanes, producers=lanes)  # one in work
         # What one batch brought travels together: waking a thread costs more than most frames do.
         self._results: Channel[tuple[FrameResult, ...] | list[AlertChange]] = Channel(capacity=100)
         self._captures = [self._worker(f"capture:{unit.camera}", self._capture, unit) for unit in cameras]
@@ -122,7 +132,7 @@ class Service:
         self._capturing_lock = threading.Lock()
         self._watch_worker = Worker("watch", self._watch, self.stop)
         self._chain = [
-            Worker("infer", self._infer, self.stop),
+            *(Worker("infer" if lanes == 1 else f"infer:{lane}", self._infer, self.stop) for lane in range(lanes)),
             Worker("analyse", self._analyse, self.stop),
             Worker("publish", self._publish, self.stop),
         ]
@@ -183,31 +193,33 @@ class Service:
         with self._detected, contextlib.suppress(InboxClosed, ChannelClosed):
             while True:
                 batch = self._inbox.take()
+                detections: Sequence[Detections] = ()
                 if batch.frames:
                     started_s = time.perf_counter()
                     detections = self._detector.detect(batch.frames)
-                    self._metrics.stage("infer", time.perf_counter() - started_s)
+                    took_s = time.perf_counter() - started_s
+                    self._inbox.took(len(batch.frames), took_s)
+                    self._metrics.stage("infer", took_s)
                     self._metrics.batch_frames.observe(len(batch.frames))
-                    self._detected.put(list(zip(batch.frames, detections, strict=True)))
-                for camera in batch.ended:
-                    self._detected.put(camera)
+                self._detected.put(
+                    batch.number, _Detected(tuple(zip(batch.frames, detections, strict=True)), batch.ended)
+                )
 
     def _analyse(self) -> None:
-        with self._detected, self._results, contextlib.suppress(ChannelClosed):
-            for item in self._detected:
-                if isinstance(item, str):
-                    self._results.put(self._cameras[item].pipeline.finish("the recording ended"))
-                    continue
+        with self._results, contextlib.suppress(ChannelClosed), contextlib.closing(self._detected):
+            for detected in self._detected:
                 results: list[FrameResult] = []
                 try:
-                    results.extend(self._analysed(item))
+                    results.extend(self._analysed(detected.frames))
                 finally:  # where one frame kills the stage, those before it are still delivered
                     self._results.put(tuple(results))
+                for camera in detected.ended:
+                    self._results.put(self._cameras[camera].pipeline.finish("the recording ended"))
             for unit in self._cameras.values():
                 self._results.put(unit.pipeline.finish("the service stopped"))
                 self._results.put(unit.link.finish("the service stopped"))
 
-    def _analysed(self, batch: list[tuple[Frame, Detections]]) -> Iterator[FrameResult]:
+    def _analysed(self, batch: Sequence[tuple[Frame, Detections]]) -> Iterator[FrameResult]:
         started_s = time.perf_counter()
         of_cameras = [(self._cameras[frame.camera].pipeline, frame, detections) for frame, detections in batch]
         for result in analyse(of_cameras, self._behaviour):
@@ -242,9 +254,14 @@ class Service:
         with contextlib.suppress(ChannelClosed):
             while not self._ending.wait(_WATCH_EVERY_S):
                 now_s, now = self._clock.monotonic(), self._clock.now()
-                for unit in self._cameras.values():
-                    if changes := unit.link.tick(unit.status.state(), now_s, now):
-                        self._results.put(changes)
+                # A switch that dies takes many cameras with it: all of them in one write, or frames would wait for each.
+                changes = [
+                    change
+                    for unit in self._cameras.values()
+                    for change in unit.link.tick(unit.status.state(), now_s, now)
+                ]
+                if changes:
+                    self._results.put(changes)
                 if now_s - shown_s >= _SHOW_EVERY_S:
                     shown_s = now_s
                     self._show()

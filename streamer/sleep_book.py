@@ -78,6 +78,15 @@ class SleepBook:
         """Why this camera cannot be let asleep; None where it can."""
         self._why_not = why
 
+    def add(self, more: SleepReading, now_s: float) -> None:
+        """What another book of the same camera has more than when it was last added; whether it sleeps, as of now_s."""
+        with self._lock:
+            self._asleep_s += more.asleep_s
+            self._since_s = now_s if more.asleep else None
+            self._wakes.update(more.wakes)
+            self._decode_s += more.decode_s
+            self._ring_bytes, self._why_not = more.ring_bytes, more.why_not
+
     def reading(self, now_s: float) -> SleepReading:
         """At monotonic time now_s."""
         with self._lock:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from streamer.fit import InputFit
+from streamer.fit import Fit, InputFit
 from streamer.ledger import CameraState
-from streamer.types import AlertChange, BehaviourScores, Detections, Evidence, Frame, FrameResult, Tracks
+from streamer.types import (
+    AlertChange,
+    BehaviourScores,
+    Colours,
+    Detections,
+    Evidence,
+    Frame,
+    FrameResult,
+    OnDevice,
+    Tracks,
+)
 
 if TYPE_CHECKING:
-    from av import Packet
+    import numpy as np
+    from av import Packet, VideoFrame
     from av.video.stream import VideoStream
+    from numpy.typing import NDArray
 
 
 class FrameSource(Protocol):
@@ -60,6 +72,17 @@ class PacketTap(Protocol):
 
     def closed(self) -> None:
         """The connection is over."""
+        ...
+
+
+class PictureShrinker(Protocol):
+    """Makes pictures small in the memory of the device that decoded them; shared by all cameras decoded there."""
+
+    def shrink(self, frame: VideoFrame, fit: Fit, colours: Colours) -> tuple[NDArray[np.uint8], OnDevice]:
+        """uint8 (h, w, 3), RGB, fit.content_wh: in this machine's memory, and where the picture is; any thread.
+
+        frame: NV12 in the device's memory, stored upright.
+        """
         ...
 
 

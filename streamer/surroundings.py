@@ -12,7 +12,7 @@ from streamer.presence import Presence
 from streamer.sleep_book import SleepBook
 
 if TYPE_CHECKING:
-    from streamer.stages import PacketTap
+    from streamer.stages import PacketTap, PictureShrinker
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Surroundings:
     """Of one camera. ledger, status, sleep: where its frames went, how its link is, how it sleeps.
 
     bell: rung by whoever wants it awake. presence: told by analysis whether somebody is in the picture; None: unknown,
-    and every look of the sleeping camera is analysed. tap: is shown every packet.
+    and every look of the sleeping camera is analysed. tap: is shown every packet. shrinker: makes pictures small on the
+    device that decodes them, where the detector runs there too.
     """
 
     ledger: FrameLedger
@@ -29,6 +30,7 @@ class Surroundings:
     bell: WakeBell | None = None
     presence: Presence | None = None
     tap: PacketTap | None = None
+    shrinker: PictureShrinker | None = None
 
     @classmethod
     def alone(cls, camera: str, clock: Clock) -> Surroundings:

@@ -19,6 +19,7 @@ from streamer.fit import Fit
 Boxes = NDArray[np.float32]
 Severity = Literal["info", "warning", "critical"]
 ChangeType = Literal["opened", "updated", "closed", "evidence"]
+HandlingType = Literal["acknowledged", "commented", "silenced"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
@@ -27,6 +28,27 @@ class Picture(Protocol):
 
     def rgb(self) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), RGB, source size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What the numbers of a YUV picture mean: the matrix (ITU-R BT.601, 709, 2020), and whether black is 0 or 16."""
+
+    standard: Literal["bt601", "bt709", "bt2020"]
+    full_range: bool
+
+
+class OnDevice(Protocol):
+    """A small picture in a device's memory: the pixels of Frame.image, where the net may read them without a copy."""
+
+    @property
+    def memory(self) -> str:
+        """Whose memory, as sessions.Session.memory says it."""
+        ...
+
+    def new_batch(self, spec: Any) -> Any:
+        """An empty input for a net in that memory, see detect/on_device: spec is its artifacts.InputSpec."""
         ...
 
 
@@ -40,6 +62,7 @@ class Frame:
     image       uint8 (h, w, 3), RGB, already at the size at which the model sees it (InputFit.of(source_wh).content_wh)
     source_wh   width and height in pixels of the picture that the camera sent
     picture     the full-size picture
+    on_device   the same pixels as image in the memory of the device that decoded them, where they were shrunk there
     """
 
     camera: str
@@ -51,6 +74,7 @@ class Frame:
     captured_at: float
     received_s: float
     picture: Picture
+    on_device: OnDevice | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -303,6 +327,31 @@ class AlertChange:
     def is_open(self) -> bool:
         """Whether the alert goes on after this change."""
         return self.type in ("opened", "updated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """What a person did about an alert: the wire message streamer.handling/1, see docs/wire.md.
+
+    id is new for every act; alert is the id of the alert. by: who, as they log in; at: epoch seconds by our clock.
+    camera, kind and severity are the alert's own. until: of `silenced`, to when its camera and kind disturb nobody.
+    """
+
+    id: str
+    type: HandlingType
+    alert: str
+    camera: str
+    kind: str
+    severity: Severity
+    by: str
+    at: float
+    text: str | None = None
+    until: float | None = None
+
+    @property
+    def seq(self) -> int:
+        """Nothing follows it."""
+        return 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

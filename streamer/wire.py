@@ -3,9 +3,9 @@
 docs/wire.md describes them for integrators, the JSON Schemas beside this file (`streamer schema NAME`) for programs.
 Changes are additive: keys are added, never removed, renamed or retyped. Who reads ignores keys that it does not know.
 
-One clash of words is settled here. On a stream the *field* `type` says opened | updated | closed | evidence. In the
-JSON body the same thing is called `change`, so that a line of a recording can put "type":"alert" or "type":"frame" in
-front.
+One clash of words is settled here. On a stream the *field* `type` says opened | updated | closed | evidence, or what
+a person did about an alert. In the JSON body the same thing is called `change`, so that a line of a recording can put
+"type":"alert" or "type":"frame" in front.
 """
 
 from __future__ import annotations
@@ -19,15 +19,27 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from streamer.types import SEVERITIES, AlertChange, ChangeType, Clip, Detections, FrameResult, Tracks
+from streamer.types import (
+    SEVERITIES,
+    AlertChange,
+    ChangeType,
+    Clip,
+    Detections,
+    FrameResult,
+    Handling,
+    HandlingType,
+    Tracks,
+)
 
 ALERT_SCHEMA = "streamer.alert/1"
 EVIDENCE_SCHEMA = "streamer.evidence/1"
+HANDLING_SCHEMA = "streamer.handling/1"
 FRAME_SCHEMA = "streamer.frame/1"
 CAMERA_SCHEMA = "streamer.camera/1"
 COMMAND_SCHEMA = "streamer.command/1"
-SchemaName = Literal["alert", "evidence", "frame", "camera", "command"]
-SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "evidence", "frame", "camera", "command")
+SchemaName = Literal["alert", "evidence", "handling", "frame", "camera", "command"]
+SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "evidence", "handling", "frame", "camera", "command")
+HANDLING_TYPES: tuple[HandlingType, ...] = ("acknowledged", "commented", "silenced")
 
 _CHANGE_TYPES: Mapping[str, tuple[ChangeType, ...]] = {
     ALERT_SCHEMA: ("opened", "updated", "closed"),
@@ -96,7 +108,10 @@ def alert_schema(change: str) -> str:
     """Under which schema a change of this type travels.
 
     Evidence has its own: streamer.alert/1 promised three kinds of change, and who reads it must never meet a fourth.
+    So has what a person did about an alert.
     """
+    if change in HANDLING_TYPES:
+        return HANDLING_SCHEMA
     return EVIDENCE_SCHEMA if change == "evidence" else ALERT_SCHEMA
 
 
@@ -218,6 +233,60 @@ def _clip(said: Mapping[str, Any] | None) -> Clip | None:
         to_at=float(said["to"]),
         codec=_text(said, "codec"),
     )
+
+
+# --- what people did about alerts -------------------------------------------------------------------------------------
+
+
+def handling_body(handling: Handling) -> dict[str, Any]:
+    """The message as JSON values, in the order in which it is written."""
+    return {
+        "schema": HANDLING_SCHEMA,
+        "id": handling.id,
+        "change": handling.type,
+        "seq": handling.seq,
+        "alert": handling.alert,
+        "camera": handling.camera,
+        "kind": handling.kind,
+        "severity": handling.severity,
+        "by": handling.by,
+        "at": _rounded(handling.at, _S_DECIMALS),
+        "text": handling.text,
+        "until": None if handling.until is None else _rounded(handling.until, _S_DECIMALS),
+    }
+
+
+def decode_handling(message: Mapping[str, Any]) -> Handling:
+    """What a person did, out of a message; unknown keys are ignored. Raises ValueError saying what is wrong."""
+    try:
+        change, severity, until = message["change"], message["severity"], message.get("until")
+        if message.get("schema") != HANDLING_SCHEMA or change not in HANDLING_TYPES or severity not in SEVERITIES:
+            raise ValueError(f"not a handling message: {message.get('schema')!r}, {change!r}, {severity!r}")
+        return Handling(
+            id=_text(message, "id"),
+            type=change,
+            alert=_text(message, "alert"),
+            camera=_text(message, "camera"),
+            kind=_text(message, "kind"),
+            severity=severity,
+            by=_text(message, "by"),
+            at=float(message["at"]),
+            text=message.get("text"),
+            until=None if until is None else float(until),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a handling message: {error}") from error
+
+
+def encode_message(message: AlertChange | Handling) -> str:
+    """What goes through the outbox, as one line of compact JSON."""
+    return dumps(handling_body(message)) if isinstance(message, Handling) else encode_alert(message)
+
+
+def decode_message(body: str | bytes) -> AlertChange | Handling:
+    """What went through the outbox. Raises ValueError saying what is wrong."""
+    message = _parsed(body)
+    return decode_handling(message) if message.get("schema") == HANDLING_SCHEMA else decode_alert(message)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ Changes = list[dict[str, Any]]
 
 
 def write_config(path: Path, **settings: Any) -> Path:
-    """A configuration file; http is off unless asked for."""
-    path.write_text(yaml.safe_dump({"http": None, **settings}))
+    """A configuration file; http and web are off unless asked for."""
+    path.write_text(yaml.safe_dump({"http": None, "web": None, **settings}))
     return path
 
 

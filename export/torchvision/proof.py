@@ -22,7 +22,7 @@ from export.torchvision.graph import INPUT, OUTPUTS, picker, with_min_score
 from export.torchvision.operators import import_torchvision
 from models.average_precision import iou
 from streamer.detect.layouts import Candidates
-from streamer.onnx_session import OnnxSession
+from streamer.sessions import OnnxSession
 
 torchvision = import_torchvision()
 

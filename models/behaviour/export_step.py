@@ -16,7 +16,7 @@ from export.onnx import OPSET
 from export.parity import ParityError
 from export.traces import without_traces
 from models.behaviour.step_net import StepNet
-from streamer.onnx_session import OnnxSession
+from streamer.sessions import OnnxSession
 
 STEPS = 200
 LARGEST_DIFFERENCE = 1e-3

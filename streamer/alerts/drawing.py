@@ -45,15 +45,15 @@ def draw_alert(
     height = rgb.shape[0]
     colour, thick = COLOURS[severity], max(1, round(height / 360))
     if outline:
-        corners = np.array([_pixel(point, rgb) for point in outline], np.int32)
+        corners = np.array([pixel_of(point, rgb) for point in outline], np.int32)
         cv2.polylines(rgb, [corners], closed_outline, colour, thick, cv2.LINE_AA)
     for other in others:
-        cv2.rectangle(rgb, *_corners(other, rgb), OTHERS, max(1, thick // 2))
+        cv2.rectangle(rgb, *box_corners(other, rgb), OTHERS, max(1, thick // 2))
     scale = max(0.4, height / 1100)
     if box is not None:
-        top_left, bottom_right = _corners(box, rgb)
+        top_left, bottom_right = box_corners(box, rgb)
         cv2.rectangle(rgb, top_left, bottom_right, colour, thick + 1)
-        _tag(rgb, label, top_left, bottom_right, colour, scale, thick)
+        draw_tag(rgb, label, top_left, bottom_right, colour, scale, thick)
     _caption(rgb, lines, scale, thick)
 
 
@@ -73,7 +73,7 @@ def with_strip(rgb: NDArray[np.uint8], strip: Sequence[NDArray[np.uint8]]) -> ND
     return np.concatenate([rgb, row])
 
 
-def _tag(
+def draw_tag(
     rgb: NDArray[np.uint8],
     label: str,
     top_left: tuple[int, int],
@@ -83,13 +83,19 @@ def _tag(
     thick: int,
 ) -> None:
     """The label on its own ground above the box, or inside it where there is no room above."""
-    (width, height), base = cv2.getTextSize(_plain(label), FONT, scale, thick)
-    tall = height + base + 2 * thick
+    (width, tall), x = tag_size(label, scale, thick), top_left[0]
     y = top_left[1] - tall if top_left[1] >= tall else min(top_left[1], bottom_right[1])
-    x = max(0, min(top_left[0], rgb.shape[1] - width - 2 * thick))
-    cv2.rectangle(rgb, (x, y), (x + width + 2 * thick, y + tall), colour, cv2.FILLED)
+    x = max(0, min(x, rgb.shape[1] - width))
+    cv2.rectangle(rgb, (x, y), (x + width, y + tall), colour, cv2.FILLED)
     ink = PAPER if sum(colour) > 380 else INK
-    cv2.putText(rgb, _plain(label), (x + thick, y + height + thick), FONT, scale, ink, thick, cv2.LINE_AA)
+    (_, height), _ = cv2.getTextSize(as_ascii(label), FONT, scale, thick)
+    cv2.putText(rgb, as_ascii(label), (x + thick, y + height + thick), FONT, scale, ink, thick, cv2.LINE_AA)
+
+
+def tag_size(label: str, scale: float, thick: int) -> tuple[int, int]:
+    """Width and height in pixels of what draw_tag draws."""
+    (width, height), base = cv2.getTextSize(as_ascii(label), FONT, scale, thick)
+    return width + 2 * thick, height + base + 2 * thick
 
 
 def _caption(rgb: NDArray[np.uint8], lines: Sequence[str], scale: float, thick: int) -> None:
@@ -97,7 +103,7 @@ def _caption(rgb: NDArray[np.uint8], lines: Sequence[str], scale: float, thick: 
     height, width = rgb.shape[:2]
     (_, text_height), base = cv2.getTextSize("Ag", FONT, scale, thick)
     step, margin = round((text_height + base) * 1.25), 2 * thick + 2
-    wrapped = [part for line in lines for part in _wrap(_plain(line), width - 2 * margin, scale, thick)]
+    wrapped = [part for line in lines for part in _wrap(as_ascii(line), width - 2 * margin, scale, thick)]
     wrapped = wrapped[: max(1, height // 3 // step)]
     if not wrapped:
         return
@@ -120,17 +126,19 @@ def _wrap(text: str, width_px: int, scale: float, thick: int) -> list[str]:
     return rows
 
 
-def _plain(text: str) -> str:
+def as_ascii(text: str) -> str:
     """The drawing font knows ASCII only: accents fall off, what has no likeness becomes '?'."""
     text = text.translate({ord("×"): "x", ord("–"): "-", ord("−"): "-", ord("°"): " deg", ord("ß"): "ss"})
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return text.encode("ascii", "replace").decode()
 
 
-def _pixel(point: tuple[float, float], rgb: NDArray[np.uint8]) -> tuple[int, int]:
+def pixel_of(point: tuple[float, float], rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """The pixel at a normalised point, the nearest in the picture."""
     height, width = rgb.shape[:2]
     return min(width - 1, max(0, round(point[0] * width))), min(height - 1, max(0, round(point[1] * height)))
 
 
-def _corners(box: Box, rgb: NDArray[np.uint8]) -> tuple[tuple[int, int], tuple[int, int]]:
-    return _pixel(box[:2], rgb), _pixel(box[2:], rgb)
+def box_corners(box: Box, rgb: NDArray[np.uint8]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The pixels at a normalised box's top left and bottom right."""
+    return pixel_of(box[:2], rgb), pixel_of(box[2:], rgb)

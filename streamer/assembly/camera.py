@@ -14,6 +14,7 @@ from streamer.assembly.rules import build_rules, build_trouble_rules, policies
 from streamer.capture import CameraOptions, CameraSource, DecodeMode, default_pace
 from streamer.clock import Clock, SystemClock
 from streamer.config import CameraConfig, Config
+from streamer.config.model import DetectConfig
 from streamer.detect import OnnxDetector
 from streamer.fit import InputFit
 from streamer.pipeline import CameraPipeline
@@ -118,5 +119,7 @@ def build_tracker(camera: CameraConfig, detector: OnnxDetector) -> Tracker:
 def config_hash(camera: CameraConfig, config: Config) -> str:
     """Which settings judged this, in hex: the same for the same zones, rules and rates, wherever pictures are from."""
     judged = camera.model_dump(mode="json", include={"zones", "lines", "rules", "trouble", "tracking", "analyse_fps"})
+    if camera.detect != DetectConfig():
+        judged["detect"] = camera.detect.model_dump(mode="json")
     text = json.dumps({**judged, "timezone": config.timezone}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from streamer.assembly.camera import camera_options
+from streamer.assembly.crew import Crew
+from streamer.assembly.crew_equipment import FootageOrders
 from streamer.assembly.rules import policies
 from streamer.capture import is_live
 from streamer.capture.packets_only import PacketSource
 from streamer.clock import Clock
 from streamer.config import CameraConfig, Config
+from streamer.crew.remote_footage import RemoteFootage
 from streamer.errors import ConfigError
 from streamer.footage.camera_footage import CameraFootage, ClipLimits
 from streamer.footage.keeper import FootageKeeper, Keep
@@ -29,11 +32,19 @@ MOST_OPENING_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """What makes clips and recordings of a service."""
+    """What makes clips and recordings of a service. here: of cameras whose packets are in this process."""
 
-    cameras: Mapping[str, CameraFootage]
+    cameras: Mapping[str, CameraFootage | RemoteFootage]
+    here: Mapping[str, CameraFootage]
     writer: FootageWriter
     keeper: FootageKeeper
+    crew: Crew | None
+
+    def close(self, within_s: float) -> bool:
+        """Complete everything that is being written, wherever; false where that took longer."""
+        deadline = Deadline(within_s)
+        elsewhere = self.crew is None or self.crew.finish_footage(within_s)
+        return self.writer.close(deadline.remaining()) and elsewhere
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -48,11 +59,23 @@ class Footage:
         yield "streamer_footage_bytes", ("memory",), float(sum(each.ring_bytes for each in self.cameras.values()))
 
 
-def start_footage(config: Config, clock: Clock, on_failure: Callable[[], None]) -> Footage | None:
-    """The footage of every camera that has any, its threads running; None where none has."""
-    cameras = {name: made for name, camera in config.cameras.items() if (made := _of_camera(name, camera, config))}
-    if not cameras:
+def start_footage(
+    config: Config, clock: Clock, on_failure: Callable[[], None], crew: Crew | None = None
+) -> Footage | None:
+    """The footage of every camera that has any, its threads running; None where none has.
+
+    Of a camera that the crew reads it is made there, unless it comes from a stream of its own.
+    """
+    wanted = {name: made for name, camera in config.cameras.items() if (made := _orders(name, camera, config))}
+    if not wanted:
         return None
+    cameras: dict[str, CameraFootage | RemoteFootage] = {}
+    here: dict[str, CameraFootage] = {}
+    for name, orders in wanted.items():
+        if crew is not None and name in crew and config.cameras[name].footage_url is None:
+            cameras[name] = crew.footage(name, orders)
+        else:
+            cameras[name] = here[name] = orders.made(name)
     keep = config.keep
     keeper = FootageKeeper(
         config.data_dir,
@@ -60,7 +83,7 @@ def start_footage(config: Config, clock: Clock, on_failure: Callable[[], None]) 
         recordings=Keep(keep.recordings_days, int(keep.recordings_mb * 1e6)),
         clock=clock,
     )
-    footage = Footage(cameras, FootageWriter(tuple(cameras.values()), on_failure), keeper)
+    footage = Footage(cameras, here, FootageWriter(tuple(here.values()), on_failure), keeper, crew)
     for worker in footage.workers:
         worker.start()
     return footage
@@ -68,7 +91,7 @@ def start_footage(config: Config, clock: Clock, on_failure: Callable[[], None]) 
 
 def tap_of(name: str, camera: CameraConfig, footage: Footage | None) -> PacketTap | None:
     """What the camera's analysed stream is shown to; nothing where its footage comes from another one."""
-    return footage.cameras.get(name) if footage and camera.footage_url is None else None
+    return footage.here.get(name) if footage and camera.footage_url is None else None
 
 
 def check_main_streams(config: Config, origin: str) -> None:
@@ -86,9 +109,9 @@ def check_main_streams(config: Config, origin: str) -> None:
 def reading_main_streams(config: Config, footage: Footage, clock: Clock) -> Iterator[None]:
     """Every `footage_url` is read while inside, on a thread each; ended in two seconds, or left behind."""
     readers = {
-        name: PacketSource(camera_options(name, _main_stream(camera)), footage.cameras[name], clock)
+        name: PacketSource(camera_options(name, _main_stream(camera)), footage.here[name], clock)
         for name, camera in config.cameras.items()
-        if camera.footage_url is not None and name in footage.cameras
+        if camera.footage_url is not None and name in footage.here
     }
     workers = [Worker(f"footage:{name}", _guarded(name, reader), lambda: None) for name, reader in readers.items()]
     for worker in workers:
@@ -119,7 +142,7 @@ def _main_stream(camera: CameraConfig) -> CameraConfig:
     return camera.model_copy(update={"url": camera.footage_url, "format": None, "pace": "live"})
 
 
-def _of_camera(name: str, camera: CameraConfig, config: Config) -> CameraFootage | None:
+def _orders(name: str, camera: CameraConfig, config: Config) -> FootageOrders | None:
     if camera.clips is None and camera.record is None:
         return None
     if camera_options(name, camera).pace == "demand":
@@ -131,8 +154,7 @@ def _of_camera(name: str, camera: CameraConfig, config: Config) -> CameraFootage
     clips = camera.clips
     limits = ClipLimits(clips.before_s, clips.after_s, clips.most_s) if clips else None
     opens_within_s = max((policy.open_after_s for policy in policies(camera).values()), default=0.0)
-    return CameraFootage(
-        name,
+    return FootageOrders(
         config.data_dir,
         clips=limits,
         segment_s=camera.record.segment_s if camera.record else None,

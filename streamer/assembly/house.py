@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,26 +12,33 @@ import cv2
 from streamer.alerts.book import closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
+from streamer.assembly.admission import RefusedSource, admitted, weights
 from streamer.assembly.behaviour import check_behaviour, open_behaviour
 from streamer.assembly.camera import build_book, build_source
+from streamer.assembly.crew import Crew, with_crew
 from streamer.assembly.decoding import check_decoding
 from streamer.assembly.footage import Footage, check_main_streams, reading_main_streams, start_footage, tap_of
 from streamer.assembly.labels import check_labels
-from streamer.assembly.model import open_detector
+from streamer.assembly.model import OpenModel, open_model
+from streamer.assembly.on_device import with_shrinker
 from streamer.assembly.readings import behaviour_rows, command_rows, delivery_rows, suppressed_rows
+from streamer.assembly.regions import lanes_for, looking
 from streamer.assembly.rules import policies
 from streamer.assembly.unit import MakeSource, build_unit
+from streamer.assembly.web import check_web, open_console
 from streamer.bell import WakeBell
 from streamer.clock import Clock
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 from streamer.control.desk import WakeDesk
 from streamer.control.http_orders import WakeOrders
 from streamer.control.redis_commands import CommandListener
-from streamer.detect import OnnxDetector
+from streamer.detect.pool import DetectorPool
 from streamer.errors import ConfigError
+from streamer.fit import InputFit
 from streamer.footage.witness import Witness
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.presence import Presence
+from streamer.scheduling.costs import CostModel
 from streamer.service import CameraUnit, Service
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.json_lines import JsonLines
@@ -41,7 +48,7 @@ from streamer.sinks.receivers import Receiver
 from streamer.sinks.redis_alerts import RedisAlerts
 from streamer.sinks.webhook import Webhook
 from streamer.sleep_book import SleepBook
-from streamer.stages import BehaviourModel, PacketTap, Sink
+from streamer.stages import BehaviourModel, FrameSource, PacketTap, Sink
 from streamer.surroundings import Surroundings
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
@@ -56,7 +63,7 @@ class House:
     """A service that is ready to run, and what belongs to it."""
 
     service: Service
-    detector: OnnxDetector
+    detector: DetectorPool
     metrics: Metrics
     telemetry: TelemetryServer | None
 
@@ -79,9 +86,13 @@ def open_house(
     """
     check_decoding(config, origin)
     check_main_streams(config, origin)
+    check_web(config, origin)
     # A hundred cameras look at small pictures: OpenCV's own threads would only wait for one another.
     cv2.setNumThreads(1)
-    detector = open_detector(config.model)
+    model = open_model(config.model, config.inference.max_batch)
+    detector = model.pool.first
+    admission = admitted(config, model.plan.capacity)
+    config = admission.config
     check_labels(config, detector, origin)
     check_behaviour(config, origin)
     behaviour = open_behaviour(config, detector)
@@ -89,16 +100,24 @@ def open_house(
     with contextlib.ExitStack() as stack:
         delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop())
         stack.callback(delivery.close)
+        console = stack.enter_context(open_console(config, clock, origin, delivery))
+        seen: Sink = console.overlooking(delivery) if console else delivery
         # After the receivers are known to the outbox, so that they are told of these too.
-        _close_what_was_left_open(delivery, clock)
+        _close_what_was_left_open(delivery, seen, clock)
         pictures = SnapshotStore(
             config.data_dir,
             keep_days=config.keep.snapshots_days,
             keep_bytes=int(config.keep.snapshots_mb * 1e6),
             clock=clock,
         )
-        footage = start_footage(config, clock, lambda: service.stop())
-        stored = _witnessed(delivery, footage, metrics, config) if footage else delivery
+        # Another source than the camera itself lives in this process only.
+        crew = (
+            stack.enter_context(with_crew(config, clock, lambda: service.stop()))
+            if make_source is build_source
+            else None
+        )
+        footage = start_footage(config, clock, lambda: service.stop(), crew)
+        stored = _witnessed(seen, footage, metrics, config) if footage else seen
         sink = Illustrated(stored, pictures, _places(config))
         stack.callback(sink.close)
         books = {
@@ -112,15 +131,17 @@ def open_house(
                 config,
                 detector,
                 books[name],
-                _around(name, clock, metrics, bells[name], tap_of(name, camera, footage)),
+                with_shrinker(
+                    _around(name, clock, metrics, bells[name], tap_of(name, camera, footage)), camera, config.model
+                ),
                 clock,
-                make_source,
+                _refusing(admission.refused, crew.reading(make_source) if crew else make_source),
             )
             for name, camera in config.cameras.items()
         ]
         desk = WakeDesk(bells)
         commands = CommandListener(config.redis.url, desk, clock) if config.redis else None
-        service = _service(config, units, detector, behaviour, sink, delivery, commands, footage, metrics, clock)
+        service = _service(config, units, model, behaviour, sink, delivery, commands, footage, crew, metrics, clock)
         delivery.start()
         if commands:
             stack.callback(commands.close)
@@ -128,10 +149,13 @@ def open_house(
             metrics.read_from(lambda: command_rows(commands))
         for unit in units:
             metrics.watch(unit.watched)
-        model = f"{detector.model_name}@{detector.model_hash[:12]}"
-        metrics.read_from(lambda: [("streamer_model_info", (model,), 1.0)])
+        named = f"{detector.model_name}@{detector.model_hash[:12]}"
+        metrics.read_from(lambda: [("streamer_model_info", (named,), 1.0)])
+        metrics.read_from(admission.rows)
         metrics.read_from(lambda: delivery_rows(delivery))
         metrics.read_from(sink.rows)
+        if crew:
+            metrics.read_from(crew.rows)
         if footage:
             metrics.read_from(footage.rows)
             stack.enter_context(reading_main_streams(config, footage, clock))
@@ -150,7 +174,18 @@ def open_house(
                 orders=WakeOrders(desk, token),
             )
             stack.callback(telemetry.close)
-        yield House(service, detector, metrics, telemetry)
+        if console:
+            stack.enter_context(console.serving(service, desk))
+        yield House(service, model.pool, metrics, telemetry)
+
+
+def _refusing(refused: Mapping[str, str], make_source: MakeSource) -> MakeSource:
+    """make_source for the cameras that there is room for."""
+
+    def make(name: str, camera: CameraConfig, fit: InputFit, around: Surroundings, clock: Clock) -> FrameSource:
+        return RefusedSource(name, refused[name]) if name in refused else make_source(name, camera, fit, around, clock)
+
+    return make
 
 
 def _around(name: str, clock: Clock, metrics: Metrics, bell: WakeBell, tap: PacketTap | None) -> Surroundings:
@@ -166,33 +201,50 @@ def _around(name: str, clock: Clock, metrics: Metrics, bell: WakeBell, tap: Pack
 def _service(
     config: Config,
     units: Sequence[CameraUnit],
-    detector: OnnxDetector,
+    model: OpenModel,
     behaviour: BehaviourModel | None,
     sink: Illustrated,
     delivery: Delivery,
     commands: CommandListener | None,
     footage: Footage | None,
+    crew: Crew | None,
     metrics: Metrics,
     clock: Clock,
 ) -> Service:
     settings = config.inference
     policy = BatchPolicy(settings.max_batch, settings.max_wait_s, settings.max_age_s, settings.depth)
     demand_paced = frozenset(unit.camera for unit in units if unit.source.demand_paced)
-    inbox = FrameInbox({unit.camera: unit.ledger for unit in units}, policy, clock, demand_paced=demand_paced)
-    metrics.read_from(lambda: [("streamer_inbox_waiting_frames", (), float(inbox.waiting()))])
+    lanes = lanes_for(config, model.pool.lanes)
+    inbox = FrameInbox(
+        {unit.camera: unit.ledger for unit in units},
+        policy,
+        clock,
+        demand_paced=demand_paced,
+        lanes=lanes,
+        costs=CostModel(model.plan.seconds),
+        weights=weights(config),
+    )
+    metrics.read_from(
+        lambda: [
+            ("streamer_inbox_waiting_frames", (), float(inbox.waiting())),
+            ("streamer_model_slowness", (), inbox.slowness),
+        ]
+    )
     return Service(
         units,
         inbox,
-        detector,
+        looking(config, model.pool),
         sink,
         metrics,
         clock,
+        lanes=lanes,
         behaviour=behaviour,
         show_cameras=delivery.update_cameras,
         others=lambda: (
             *delivery.workers,
             *(commands.workers if commands else ()),
             *(footage.workers if footage else ()),
+            *(crew.workers if crew else ()),
         ),
         shutdown_s=config.shutdown_s,
     )
@@ -231,12 +283,12 @@ def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -
     return seen
 
 
-def _close_what_was_left_open(delivery: Delivery, clock: Clock) -> None:
+def _close_what_was_left_open(delivery: Delivery, seen: Sink, clock: Clock) -> None:
     """Alerts that the last run could not close: nobody has watched since, so nobody may believe that they go on."""
     left = delivery.outbox.open_alerts()
     if left:
         why = "the service was stopped before it could see the end"
-        delivery.announce([closing_change(change, clock.now(), why) for change in left])
+        seen.announce([closing_change(change, clock.now(), why) for change in left])
         _log.info("closed %d alerts that the last run left open", len(left))
 
 
@@ -244,7 +296,7 @@ def _witnessed(stored: Sink, footage: Footage, metrics: Metrics, config: Config)
     return Witness(
         stored,
         footage.cameras,
-        footage.writer,
+        footage,
         footage.keeper,
         on_evidence=lambda change: metrics.raised([change]),
         finish_within_s=config.shutdown_s,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 from streamer.config.model import TrackRule
 from streamer.errors import ConfigError
 from streamer.stages import Detector
@@ -18,14 +19,19 @@ def check_labels(config: Config, detector: Detector, origin: str) -> None:
     problems = []
     names = [label for label in detector.labels if label]  # '' is an id that never comes out
     for camera, settings in config.cameras.items():
-        for rule in settings.rules:
-            asked = rule.labels if isinstance(rule, TrackRule) and "labels" in rule.model_fields_set else None
-            for label in asked or ():
-                if label not in names:
-                    close = difflib.get_close_matches(label, names, n=1)
-                    known = f"did you mean '{close[0]}'?" if close else f"it knows {', '.join(names)}"
-                    problems.append(
-                        f"{origin}: cameras.{camera}.rules.{rule.name}.labels: the model has no '{label}'; {known}"
-                    )
+        for where, label in _asked(settings):
+            if label not in names:
+                close = difflib.get_close_matches(label, names, n=1)
+                known = f"did you mean '{close[0]}'?" if close else f"it knows {', '.join(names)}"
+                problems.append(f"{origin}: cameras.{camera}.{where}.labels: the model has no '{label}'; {known}")
     if problems:
         raise ConfigError(problems)
+
+
+def _asked(camera: CameraConfig) -> Iterator[tuple[str, str]]:
+    """The key that asks, and the label that it asks for."""
+    for rule in camera.rules:
+        if isinstance(rule, TrackRule) and "labels" in rule.model_fields_set:
+            yield from ((f"rules.{rule.name}", label) for label in rule.labels or ())
+    if camera.detect.second_look:
+        yield from (("detect.second_look", label) for label in camera.detect.second_look.labels)

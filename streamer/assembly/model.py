@@ -2,20 +2,94 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.caches import cache_folder
 from streamer.config.model import ModelConfig
 from streamer.detect import OnnxDetector, load_detector
+from streamer.detect.plan import Arrangement, Plan, arrangements
+from streamer.detect.planning import call_seconds, measured, plan_file, remember, remembered
+from streamer.detect.pool import DetectorPool
+from streamer.errors import ConfigError
+from streamer.track import TrackerSettings
 from streamer.zoo import bundled_model, find_model
+
+_log = logging.getLogger("streamer.assembly")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A detector on all lanes that it may use, warmed up, and what its calls cost."""
+
+    pool: DetectorPool
+    plan: Plan
 
 
 def open_detector(model: ModelConfig, folder: Path | None = None) -> OnnxDetector:
-    """The detector of a configuration, verified and warmed up; `folder` overrules it. Raises ArtifactError.
+    """The detector of a configuration on one lane, verified and warmed up; `folder` overrules it. Raises ArtifactError.
 
     Both may be the bare name of a bundled or pulled model.
     """
+    threads = 1 if model.threads == "auto" else model.threads
+    return _opened(model, _folder(model, folder), threads, model.devices[0])
+
+
+def open_model(model: ModelConfig, max_batch: int) -> OpenModel:
+    """The detector of a configuration as the service uses it. Raises ArtifactError, ConfigError, InferenceError.
+
+    How the cores are used best is measured when a model is opened on a machine for the first time.
+    """
+    folder = _folder(model, None)
+    if model.provider != "cpu":
+        detectors = [_opened(model, folder, 1, device) for device in model.devices]
+        plan = Plan(Arrangement(len(detectors), 1), call_seconds(detectors[0], max_batch), {})
+        return OpenModel(DetectorPool(detectors), plan)
+
+    def lanes(arrangement: Arrangement) -> list[OnnxDetector]:
+        fit = [one] if arrangement.threads == tried[0].threads else []
+        return fit + [_opened(model, folder, arrangement.threads, None) for _ in range(arrangement.lanes - len(fit))]
+
+    tried = _tried(model)
+    one = _opened(model, folder, tried[0].threads, None)
+    path = plan_file(cache_folder("plans"), one, sum(each.lanes * each.threads for each in tried), max_batch)
+    known = remembered(path)
+    if known is not None and known.arrangement in tried:
+        plan, opened = known, lanes(known.arrangement)
+    else:
+        plan, opened = measured(lanes, tried, max_batch)
+        remember(path, plan)
+    of = plan.arrangement
+    said = f"calls at a time: {of.lanes}, threads of each: {of.threads}"
+    _log.info("model %s: %s, %.0f pictures a second", one.model_name, said, plan.capacity)
+    return OpenModel(DetectorPool(opened), plan)
+
+
+def _tried(model: ModelConfig) -> tuple[Arrangement, ...]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores if model.threads == "auto" else model.threads
+    if model.lanes == "auto":
+        return arrangements(threads)
+    if model.lanes > threads:
+        raise ConfigError([f"model.lanes: {model.lanes} calls at a time need as many cores; there are {threads}"])
+    return (Arrangement(model.lanes, threads // model.lanes),)
+
+
+def _folder(model: ModelConfig, folder: Path | None) -> Path:
     named = folder or model.path
-    chosen = find_model(named, kind="detector") if named else bundled_model()
-    detector = load_detector(chosen, provider=model.provider, threads=model.threads)
+    return find_model(named, kind="detector") if named else bundled_model()
+
+
+def _opened(model: ModelConfig, folder: Path, threads: int, device: int | str | None) -> OnnxDetector:
+    detector = load_detector(
+        folder,
+        provider=model.provider,
+        threads=threads,
+        device=device,
+        precision=model.precision,
+        least_score=TrackerSettings().low_score,
+    )
     detector.warm_up()
     return detector

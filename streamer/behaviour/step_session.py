@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamer.behaviour.head_artifact import HeadArtifact, HeadManifest, Names, check_features
 from streamer.errors import ArtifactError, InferenceError
 from streamer.onnx_opset import refuse_other_opset
-from streamer.onnx_session import OnnxSession, TensorInfo, compare
+from streamer.sessions import OnnxSession, TensorInfo, compare
 
 Floats = NDArray[np.float32]
 Outputs = Mapping[str, Floats]

@@ -22,8 +22,9 @@ DecodeMode = Literal["always", "motion", "key_frames", "on_trigger"]
 
 _NEAR_ENOUGH_S = 0.02
 """A key frame that comes a blink before it is due is not put off to the next one."""
-_SETTLE_S = 0.4
-"""So long after the last motion packets are still larger: what was uncovered has to be sent."""
+_SETTLE_S = 1.0
+"""So long after the last motion that was seen packets may still be larger: it goes on unseen for about half a second,
+and what was uncovered has to be sent."""
 
 _SET_BACK_S = 10.0
 """Times that go back so far begin anew."""

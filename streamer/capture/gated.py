@@ -20,6 +20,8 @@ from streamer.sleep_book import SleepBook
 
 _SEEN_EVERY_S = 0.18
 """Awake, pictures so far apart are asked for motion: a little more often than five a second."""
+_SEEN_MOVING_EVERY_S = 0.55
+"""While something moves, which keeps the camera awake for seconds anyway: as seldom as looks still tell what lasts."""
 _CATCHING_UP = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 """Cameras that wake together (the light goes on in all rooms) leave half of the machine to those that are awake."""
 
@@ -48,7 +50,7 @@ class GatedDecoder:
         self._camera, self._decoder, self._gate, self._motion = camera, decoder, gate, motion
         self._book, self._clock, self._let_go, self._offers_looks = book, clock, let_go, offers_looks
         self._lead_up = LeadUp()
-        self._seen_s = float("-inf")
+        self._seen_s = self._next_seen_s = float("-inf")
         self._spent_s = 0.0
         self._probed = False
         self._shown_pts: int | None = None  # of a picture that comes out a second time
@@ -112,7 +114,7 @@ class GatedDecoder:
     def begin_session(self) -> None:
         """Pictures of another size, or times that begin anew."""
         self._motion.reset()
-        self._seen_s = float("-inf")
+        self._seen_s = self._next_seen_s = float("-inf")
 
     def finish(self) -> None:
         """No packets will come: what is held undecoded goes into the books."""
@@ -134,7 +136,7 @@ class GatedDecoder:
             if self._shown_pts is not None and frame.pts == self._shown_pts:
                 self._shown_pts = None
                 continue
-            if self._gate.watches and (at_s := _time_of(frame)) is not None and at_s >= self._seen_s + _SEEN_EVERY_S:
+            if self._gate.watches and (at_s := _time_of(frame)) is not None and at_s >= self._next_seen_s:
                 self._gate.saw(self._moved(frame, at_s), at_s)
             yield frame
 
@@ -181,7 +183,9 @@ class GatedDecoder:
         if at_s <= self._seen_s:  # of what led up to now, the end was looked at already
             return False
         self._seen_s = at_s
-        return self._motion.look(small_luma(frame), at_s).moved
+        moved = self._motion.look(small_luma(frame), at_s).moved
+        self._next_seen_s = at_s + (_SEEN_MOVING_EVERY_S if moved else _SEEN_EVERY_S)
+        return moved
 
     def _tell_why_not(self) -> None:
         if self._told == self._gate.why_not:

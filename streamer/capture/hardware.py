@@ -3,19 +3,22 @@
 The device is opened beside the connection, never with it: a driver that is missing costs no second connection, and its
 error is not taken for the network's. FFmpeg reaches chips in two ways, and a build may have either: the usual decoder
 hands its work to the device (cuda, vaapi, videotoolbox …), or the device has a decoder of its own (h264_qsv).
-Pictures are copied back to memory as they are decoded, as NV12 or P010, so that nothing behind the decoder differs.
+Pictures are copied back to memory as they are decoded, as NV12 or P010, so that nothing behind the decoder differs; but
+for those of an NVIDIA card on which the detector runs too: they stay there and are made small there (docs/gpu.md).
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+from typing import Any
 
 import av.error
 from av.codec import Codec, CodecContext
 from av.codec.codec import UnknownCodecError
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.video.codeccontext import VideoCodecContext
+from av.video.plane import VideoPlane
 
 from streamer.capture.decoding import Decoding
 
@@ -29,6 +32,9 @@ _PARAMETERS = (
     *("width", "height", "reorder_depth", "thread_type", "thread_count"),
     *("color_range", "color_primaries", "color_trc", "colorspace"),
 )
+
+# Planes of pictures on a card can be read by others since PyAV 17 (DLPack).
+_CAN_STAY = hasattr(VideoPlane, "__dlpack__")
 
 _log = logging.getLogger("streamer.capture")
 
@@ -59,10 +65,11 @@ def problem_with(decode_on: str) -> str | None:
 class Hardware:
     """Where one camera is decoded, through all its connections."""
 
-    def __init__(self, camera: str, decode_on: str = CPU) -> None:
+    def __init__(self, camera: str, decode_on: str = CPU, *, keeps: bool = False) -> None:
+        """keeps: pictures stay in a CUDA card's memory, for a shrinker there (see surroundings.Surroundings)."""
         if problem := problem_with(decode_on):
             raise ValueError(f"camera {camera!r}: {problem}")
-        self._camera, self._decode_on = camera, decode_on
+        self._camera, self._decode_on, self._keeps = camera, decode_on, keeps
         self._told: set[str] = set()
 
     def decoding(self, software: VideoCodecContext) -> Decoding:
@@ -70,7 +77,7 @@ class Hardware:
         unfit = []
         for device in self._candidates():
             try:
-                on_device = open_on(device, software)
+                on_device = open_on(device, software, keeps=self._keeps)
             except DeviceUnfit as error:
                 unfit.append(f"{device} {error}")
             else:
@@ -94,15 +101,16 @@ class Hardware:
             _log.log(level, "camera %r is decoded on the CPU: %s", self._camera, why, extra={"camera": self._camera})
 
 
-def open_on(device: str, software: VideoCodecContext) -> VideoCodecContext:
-    """A decoder on the device for the stream of another, set up like it. Raises DeviceUnfit."""
+def open_on(device: str, software: VideoCodecContext, *, keeps: bool = False) -> VideoCodecContext:
+    """A decoder on the device for the stream of another, set up like it; keeps: see Hardware. Raises DeviceUnfit."""
     kind, _, which = device.partition(":")
     codec = _decoder_on(kind, software.codec.canonical_name)
     if codec is None:
         raise DeviceUnfit(f"does not decode {software.codec.canonical_name} in this build of FFmpeg")
     trouble = "could not be opened"
-    for options in _ways_in(kind):
-        accelerator = HWAccel(kind, which or None, allow_software_fallback=True, options=options)
+    stays: dict[str, Any] = {"is_hw_owned": True} if keeps and kind == "cuda" and _CAN_STAY else {}
+    for options in _ways_in(kind)[: 1 if stays else None]:
+        accelerator = HWAccel(kind, which or None, allow_software_fallback=True, options=options, **stays)
         try:
             context = CodecContext.create(codec, "r", accelerator)
             if not context.is_hwaccel:  # PyAV takes some errors of drivers for a codec that is not supported
@@ -129,7 +137,8 @@ def _ways_in(kind: str) -> tuple[dict[str, object], ...]:
     """Options by which to try a device.
 
     A CUDA context of its own costs every camera hundreds of MB on the card, so they share the primary one; where ONNX
-    Runtime uses that already, FFmpeg refuses to ("already active with incompatible flags").
+    Runtime uses that already, FFmpeg refuses to ("already active with incompatible flags", see sessions/nvidia.py).
+    Pictures that stay on the card must be in the primary one: no other way in for them.
     """
     return ({"primary_ctx": "1"}, {}) if kind == "cuda" else ({},)
 

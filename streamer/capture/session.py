@@ -82,6 +82,7 @@ class SessionReader:
         self._connection, self._options, self._input_fit = connection, options, input_fit
         self._ledger, self._status, self._sleep = around.ledger, around.status, around.sleep
         self._bell, self._presence, self._tap = around.bell, around.presence, around.tap
+        self._shrinker = around.shrinker
         self._clock, self._stop = clock, stop
         self._names = names
         self._log = logging.getLogger("streamer.capture")
@@ -254,9 +255,8 @@ class SessionReader:
             name,
             extra={"camera": self._options.camera, "event": "online", "session": name},
         )
-        return Session(
-            name, timeline, clock, Converter(self._input_fit, wh), wh, RateSelector(self._options.analyse_fps)
-        )
+        converter = Converter(self._input_fit, wh, self._shrinker)
+        return Session(name, timeline, clock, converter, wh, RateSelector(self._options.analyse_fps))
 
     def _longest_between_s(self) -> float:
         if self._options.decode == "always":
@@ -309,16 +309,18 @@ class SessionReader:
         self._offered_s = placed.stream_s
         if self._gated.catching_up:
             self._pacing.keep_distance(received_s)
+        image, on_device = session.converter.images(arrived.frame)
         yield Frame(
             camera=self._options.camera,
             session=session.name,
             index=arrived.index,
-            image=session.converter.image(arrived.frame),
+            image=image,
             source_wh=session.source_wh,
             media_s=placed.media_s,
             captured_at=captured_at,
             received_s=received_s,
             picture=DecodedPicture(arrived.frame),
+            on_device=on_device,
         )
         if self._gated.woke_s is not None:
             self._sleep.first_offered(self._clock.monotonic() - self._gated.woke_s)

@@ -48,7 +48,7 @@ class CameraSource:
     ) -> None:
         self._options, self._input_fit = options, input_fit
         self._around, self._status, self._tap, self._clock = around, around.status, around.tap, clock
-        self._hardware = Hardware(options.camera, options.decode_on)
+        self._hardware = Hardware(options.camera, options.decode_on, keeps=around.shrinker is not None)
         self._stop = threading.Event()
         self._backoff = Backoff(options.backoff_first_s, options.backoff_most_s, rng or random.Random())
         self._names: SessionNames = RecordingNames(options.url) if self.demand_paced else LiveNames(clock.now)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from streamer.types import AlertChange
-from streamer.wire import decode_alert
+from streamer.wire import HANDLING_SCHEMA, decode_alert
 
 Start = Literal["new", "all"] | str | datetime
 
@@ -83,6 +83,11 @@ class Seen:
 def text(value: bytes | str) -> str:
     """Redis answers in bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def is_about_handling(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether an entry says what a person did about an alert: it is passed over, nothing is wrong with it."""
+    return text(fields.get(b"schema", b"")) == HANDLING_SCHEMA
 
 
 def read_fields(fields: Mapping[bytes, bytes]) -> AlertChange:

@@ -19,7 +19,18 @@ from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
 
-from streamer.client.messages import Gap, Lag, Received, Seen, Start, order_of, read_fields, start_id, text
+from streamer.client.messages import (
+    Gap,
+    Lag,
+    Received,
+    Seen,
+    Start,
+    is_about_handling,
+    order_of,
+    read_fields,
+    start_id,
+    text,
+)
 from streamer.types import AlertChange
 from streamer.wire import Keys
 
@@ -295,6 +306,9 @@ class GroupReader:
         """What to hand out of an entry; None where there is nothing to handle, and the entry is done with."""
         if not entry.fields:  # trimmed away while it was ours and not acknowledged
             self._trimmed = True
+            yield from self._ack(entry.id)
+            return None
+        if is_about_handling(entry.fields):
             yield from self._ack(entry.id)
             return None
         try:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from streamer.assembly.behaviour import FALSE_ALERTS_PER_DAY, open_learners
 from streamer.assembly.camera import build_pipeline, build_recording, build_source
 from streamer.assembly.model import open_detector
+from streamer.assembly.regions import looking
 from streamer.behaviour.calibration_store import Calibration, check_place, save_calibration
 from streamer.behaviour.conformal import shown_budget, spoken, too_little
 from streamer.behaviour.learner import Learner
@@ -147,18 +148,20 @@ def _learn(
     learner = Learner(MOTION)
     behaviour = open_learners(config, detector, learner.take_life, learner.take_steps)
     quiet = camera.model_copy(update={"rules": [], "trouble": _NO_TROUBLE})
+    alone = config.model_copy(update={"cameras": {name: quiet}})
     with _progress(live_s) as advance:
         footage = _Footage(learner, advance, live_s)
         for video in videos or ():
             source = build_recording(name, quiet, video, detector)
-            replay(source, detector, build_pipeline(name, quiet, config, detector), footage.of(video.name), behaviour)
+            pipeline = build_pipeline(name, quiet, config, detector)
+            replay(source, looking(alone, detector), pipeline, footage.of(video.name), behaviour)
             behaviour.finish(name)
         if live_s:
             clock = SystemClock()
             live = build_source(name, quiet, detector.input_fit, Surroundings.alone(name, clock), clock)
             pipeline = build_pipeline(name, quiet, config, detector)
             with contextlib.suppress(KeyboardInterrupt):
-                replay(live, detector, pipeline, footage.of(name, live), behaviour)
+                replay(live, looking(alone, detector), pipeline, footage.of(name, live), behaviour)
             live.close()
             behaviour.finish(name)
     return learner.calibration(

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.assembly.camera import build_source
+from streamer.assembly.crew import crewed, processes
 from streamer.assembly.model import open_detector
 from streamer.broker import connect, translate
 from streamer.clock import SystemClock
@@ -72,6 +73,8 @@ def _look(config: Config | None) -> Iterator[Finding]:
         return
     yield _checked("model", lambda: _model(config))
     yield _disk(config.data_dir)
+    workers = processes(config, len(crewed(config)))
+    yield Finding("capture", None, f"cameras are read in {workers} worker processes" if workers else "in one process")
     if config.redis:
         url = config.redis.url
         yield _checked("redis", lambda: _redis(url))

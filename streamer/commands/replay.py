@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
+import math
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from streamer.commands.replay_diff import diff
+from streamer.commands.replay_expect import expect
+from streamer.commands.replay_lines import lines_to
+from streamer.commands.replay_record import record
+from streamer.commands.replay_render import draw, rendering_place
+from streamer.commands.replay_watch import Equipment, equipped, progress, there
+from streamer.config import Config
+from streamer.errors import ConfigError
+from streamer.render.film import Film
+from streamer.render.panel import Judged
 
-from streamer import wire
-from streamer.assembly.behaviour import check_behaviour, open_behaviour
-from streamer.assembly.camera import build_pipeline, build_recording
-from streamer.assembly.labels import check_labels
-from streamer.assembly.model import open_detector
-from streamer.config import CameraConfig, Config, load_config
-from streamer.errors import ConfigError, StreamerError
-from streamer.pipeline import replay
-from streamer.types import AlertChange, FrameResult
+_EPILOG = """\
+rules proved on footage (docs/proving-rules.md):
+  streamer replay gate.mp4 --config cameras.yaml --render gate-seen.mp4    look at what the rules see
+  streamer replay gate.mp4 --config cameras.yaml --record alerts.yaml     it is right: expect it from now on
+  streamer replay --expect alerts.yaml --junit alerts.xml                 is it still so? for CI
+  streamer replay gate.mp4 --config cameras.yaml --diff other.yaml        what would another configuration tell?
+
+exit codes: 0 done, or as expected; 1 alerts differ, or failed while running; 2 wrong input; 3 model
+"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,15 +37,69 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Analyse a recording exactly as the service would, but without threads and without dropping "
         "anything: the same footage, configuration and model always give the same lines. One JSON line per analysed "
         "frame and per alert change.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("video", type=Path, help="a video file")
+    parser.add_argument("video", type=Path, nargs="?", help="a video file; with --expect all that the file names")
     parser.add_argument("--config", type=Path, help="YAML file whose camera's zones and rules are judged")
     parser.add_argument("--camera", help="which camera of the configuration (needed where it has several)")
     parser.add_argument("--model", type=Path, help="model, by folder or name; overrules the configuration")
     rate = "frames a second to analyse, or 'all'; overrules the configuration (default 5)"
     parser.add_argument("--analyse-fps", type=_rate, default=argparse.SUPPRESS, metavar="N|all", help=rate)
-    parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the lines go (default: standard output)")
+    lines = "where the lines go (default: standard output, if nothing below is asked for)"
+    parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help=lines)
+
+    proof = parser.add_argument_group("proving rules")
+    one = proof.add_mutually_exclusive_group()
+    one.add_argument("--expect", type=Path, metavar="FILE.yaml", help="compare the alerts with what is written there")
+    one.add_argument("--record", type=Path, metavar="FILE.yaml", help="write the alerts there, to be expected")
+    one.add_argument("--diff", type=Path, metavar="OTHER.yaml", help="compare with the alerts of another configuration")
+    wrong = "alerts that are not right, by their number; with --record: expect that they never come again"
+    proof.add_argument("--wrong", type=_numbers, default=(), metavar="N,N", help=wrong)
+    tolerance = "times so near are the same: of --diff (default 0.5), of a file that --record begins (default 1)"
+    proof.add_argument("--tolerance", type=_seconds, metavar="SECONDS", help=tolerance)
+    drawn = "write the video with boxes, tracks, zones, behaviour and alerts drawn in it; a folder for several"
+    proof.add_argument("--render", type=Path, metavar="OUT.mp4", help=drawn)
+    proof.add_argument("--junit", type=Path, metavar="OUT.xml", help="with --expect: the result as CI systems read it")
+    proof.add_argument("--json", action="store_true", help="the result as JSON instead of a table")
     parser.set_defaults(handler=_replay)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    _refuse_what_does_nothing(args)
+    if args.expect:
+        return expect(args)
+    if args.record:
+        return record(args)
+    if args.diff:
+        return diff(args)
+    if args.video is None:
+        raise ConfigError(["which video? Name one, or say --expect with a file that names them"])
+    rendering = rendering_place(args.render, args.video)
+    if args.config:
+        equipment = equipped(args.config, args)
+    else:  # a camera without rules
+        bare = Config.model_validate({"cameras": {args.camera or "camera": {"url": str(args.video)}}})
+        equipment = Equipment(bare, "the command line", args)
+    watch, video = equipment.watch(args.camera), there(args.video)
+    film = Film()
+    with lines_to(args.out, None if rendering else sys.stdout) as lines, progress(video.name) as advance:
+        watch.replay(video, lines, advance, *([film] if rendering else []))
+    if rendering:
+        draw(watch, video, film, rendering, Judged())
+    return 0
+
+
+def _refuse_what_does_nothing(args: argparse.Namespace) -> None:
+    """An option that is silently ignored is a mistake that nobody sees."""
+    for option, given, needs, there_are in (
+        ("--wrong", args.wrong, "--record", args.record),
+        ("--junit", args.junit, "--expect", args.expect),
+        ("--json", args.json, "--expect, --record or --diff", args.expect or args.record or args.diff),
+        ("--tolerance", args.tolerance is not None, "--record or --diff", args.record or args.diff),
+    ):
+        if given and not there_are:
+            raise ConfigError([f"{option}: needs {needs}"])
 
 
 def _rate(text: str) -> float | None:
@@ -54,106 +114,18 @@ def _rate(text: str) -> float | None:
     return rate
 
 
-def _replay(args: argparse.Namespace) -> int:
-    name, camera, config = _chosen_camera(args)
-    if not args.video.is_file():
-        raise ConfigError([f"{args.video}: there is no such file"])
-    detector = open_detector(config.model, args.model)
-    alone = config.model_copy(update={"cameras": {name: camera}})
-    if args.config:
-        check_labels(alone, detector, str(args.config))
-        check_behaviour(alone, str(args.config))
-    behaviour = open_behaviour(alone, detector, everywhere=True)  # nobody waits: every line tells all there is
-    source = build_recording(name, camera, args.video, detector)
-    pipeline = build_pipeline(name, camera, config, detector)
-    with _output(args.out) as out, _progress(args.video.name) as advance:
-        lines = _Lines(out, advance)
-        replay(source, detector, pipeline, lines, behaviour)
-    if args.out:
-        print(f"{args.out}: {lines.frames} frames, {lines.changes} alert changes", file=sys.stderr)
-    return 0
-
-
-def _chosen_camera(args: argparse.Namespace) -> tuple[str, CameraConfig, Config]:
-    """The camera whose zones and rules are judged; without a configuration, one without rules."""
-    if args.config:
-        config = load_config(args.config)
-    else:
-        config = Config.model_validate({"cameras": {args.camera or "camera": {"url": str(args.video)}}})
-    names = list(config.cameras)
-    if args.camera and args.camera not in names:
-        raise ConfigError([f"--camera: there is no camera '{args.camera}'; {args.config} has {', '.join(names)}"])
-    if not args.camera and len(names) > 1:
-        raise ConfigError([f"--camera: {args.config} has several cameras ({', '.join(names)}); say which"])
-    name = args.camera or names[0]
-    camera = config.cameras[name]
-    if "analyse_fps" in args:
-        camera = camera.model_copy(update={"analyse_fps": args.analyse_fps})
-    return name, camera, config
-
-
-class _Lines:
-    """A sink that writes one JSON line per frame and per alert change."""
-
-    def __init__(self, out: TextIO, advance: _Advance) -> None:
-        self._out, self._advance = out, advance
-        self.frames = self.changes = 0
-
-    def publish(self, result: FrameResult) -> None:
-        self._out.write(wire.replay_frame_line(result) + "\n")
-        self.frames += 1
-        self.announce(result.changes)
-        self._advance(result.frame.media_s)
-
-    def announce(self, changes: Sequence[AlertChange]) -> None:
-        for change in changes:
-            self._out.write(wire.replay_alert_line(change) + "\n")
-            self.changes += 1
-
-    def close(self) -> None:
-        """The file belongs to whoever opened it."""
-
-
-class _Advance:
-    """Shows how far the recording is."""
-
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=None, media="0:00")
-
-    def __call__(self, media_s: float) -> None:
-        self._progress.update(self._task, advance=1, media=f"{int(media_s) // 60}:{int(media_s) % 60:02d}")
-
-
-@contextlib.contextmanager
-def _progress(name: str) -> Iterator[_Advance]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[media]} of footage,"),
-        MofNCompleteColumn(),
-        TextColumn("frames in"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield _Advance(progress, name)
-
-
-@contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole or not at all."""
-    if path is None:
-        yield sys.stdout
-        return
-    partial = path.with_name(path.name + ".partial")
+def _numbers(text: str) -> tuple[int, ...]:
     try:
-        with partial.open("w", encoding="utf-8") as out:
-            yield out
-        partial.replace(path)
-    except StreamerError:  # a recording that cannot be read is an OSError too, and says itself what is wrong
-        raise
-    except OSError as error:
-        raise ConfigError([f"--out: {path} cannot be written: {error.strerror or error}"]) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"should be numbers such as 2 or 2,5; got {text}") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"should be seconds above 0; got {text}")
+    return seconds

@@ -9,10 +9,12 @@ import signal
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from streamer.assembly.house import open_house
 from streamer.clock import SystemClock
 from streamer.config import Config, load_config, quick_config
-from streamer.config.model import HttpConfig, ModelConfig
+from streamer.config.model import HttpConfig, ModelConfig, WebConfig
 from streamer.errors import ConfigError, redact
 from streamer.service import Service, ServiceReport
 from streamer.telemetry import logs
@@ -34,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--model", type=Path, help="model, by folder or name; overrules the configuration")
     parser.add_argument("--data-dir", type=Path, help="where outbox and pictures are kept; overrules the configuration")
     parser.add_argument("--http", metavar="HOST:PORT", help="where /metrics and /readyz are served; 'off' for nowhere")
+    parser.add_argument("--web", metavar="HOST:PORT", help="where the operators' console is served; 'off' for nowhere")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.set_defaults(handler=_run)
@@ -90,6 +93,8 @@ def _configuration(args: argparse.Namespace) -> Config:
         changes["data_dir"] = args.data_dir
     if args.http:
         changes["http"] = _http(args.http, config.http or HttpConfig())
+    if args.web:
+        changes["web"] = _web(args.web, config.web or WebConfig())
     return config.model_copy(update=changes)
 
 
@@ -101,10 +106,23 @@ def _checked_redis(config: Config, url: str) -> object:
 def _http(text: str, configured: HttpConfig) -> HttpConfig | None:
     if text == "off":
         return None
+    return configured.model_copy(update=_address("--http", text))  # its token still counts
+
+
+def _web(text: str, configured: WebConfig) -> WebConfig | None:
+    if text == "off":
+        return None
+    try:  # its users still count, and whether there are any decides where it may be
+        return WebConfig.model_validate({**configured.model_dump(), **_address("--web", text)})
+    except ValidationError as error:
+        raise ConfigError([f"--web {text}: {detail['msg'].partition(', ')[2]}" for detail in error.errors()]) from error
+
+
+def _address(option: str, text: str) -> dict[str, object]:
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
-        raise ConfigError([f"--http: should be HOST:PORT, such as 127.0.0.1:9095, or 'off'; got {text!r}"])
-    return configured.model_copy(update={"host": host or "127.0.0.1", "port": int(port)})  # its token still counts
+        raise ConfigError([f"{option}: should be HOST:PORT, such as 127.0.0.1:9095, or 'off'; got {text!r}"])
+    return {"host": host or "127.0.0.1", "port": int(port)}
 
 
 def _tell(report: ServiceReport, cameras: int) -> int:

@@ -13,6 +13,8 @@ from streamer.assembly.decoding import check_decoding
 from streamer.assembly.footage import check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
+from streamer.assembly.regions import looking
+from streamer.assembly.web import check_web
 from streamer.config import Config, load_config
 from streamer.errors import redact
 
@@ -34,9 +36,11 @@ def _validate(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     check_decoding(config, str(args.config))
     check_main_streams(config, str(args.config))
+    check_web(config, str(args.config))
     if not args.no_model:
         detector = open_detector(config.model)
         check_labels(config, detector, str(args.config))
+        looking(config, detector)  # opens the classifiers that are named
         check_behaviour(config, str(args.config))
         # What is named is tried, whether or not a rule asks for it yet.
         open_behaviour(config, detector, everywhere=bool(config.behaviour.model_fields_set))

@@ -81,6 +81,9 @@ def _rooted(config: Config, folder: Path) -> Config:
         changes["model"] = config.model.model_copy(update={"path": folder / model})
     if config.jsonl:
         changes["jsonl"] = config.jsonl.model_copy(update={"path": folder / config.jsonl.path})
+    if config.web and config.web.cert and config.web.key:
+        pem = {"cert": folder / config.web.cert, "key": folder / config.web.key}
+        changes["web"] = config.web.model_copy(update=pem)
     cameras = {}
     for name, camera in config.cameras.items():
         local = "://" not in camera.url and not camera.format and not camera.url.startswith("/")

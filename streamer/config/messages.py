@@ -30,13 +30,13 @@ def path_in_file(loc: tuple[int | str, ...], value: Any) -> KeyPath:
     return tuple(path)
 
 
-def describe(detail: ErrorDetails, path: KeyPath) -> tuple[KeyPath, str]:
-    """Where a problem stands, and what it is, for a person."""
+def describe(detail: ErrorDetails, path: KeyPath, whole: type[BaseModel] = Config) -> tuple[KeyPath, str]:
+    """Where a problem stands, and what it is, for a person; `whole` is what the file as a whole should be."""
     kind, given = detail["type"], detail.get("input")
     context = detail.get("ctx", {})
     name = dotted(path)
     if kind == "extra_forbidden":
-        known = _known_keys(detail["loc"][:-1])
+        known = _known_keys(detail["loc"][:-1], whole)
         close = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = (
             f"; did you mean '{close[0]}'?" if close else f"; known here: {', '.join(sorted(known))}" if known else ""
@@ -60,7 +60,7 @@ def describe(detail: ErrorDetails, path: KeyPath) -> tuple[KeyPath, str]:
         return path, f"{name}: should begin with {' or '.join(starts)}"
     wish = detail["msg"][0].lower() + detail["msg"][1:]
     wish = wish.replace("input should", "should")
-    secret = bool(path) and path[-1] in ("url", "footage_url", "secret", "token")
+    secret = bool(path) and path[-1] in ("url", "footage_url", "secret", "token", "password")
     return path, f"{name}: {wish}" + ("" if secret else f"; got {_shown(given)}")
 
 
@@ -84,9 +84,9 @@ def kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else repr(value)
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+def _known_keys(loc: tuple[int | str, ...], whole: type[BaseModel]) -> list[str]:
     """The keys that the model at a pydantic location knows."""
-    here: Any = Config
+    here: Any = whole
     for part in loc:
         here = _inner(here, part)
     here = _only_model(here) or here
@@ -105,7 +105,7 @@ def _inner(here: Any, part: int | str) -> Any:
     origin, arguments = typing.get_origin(here), typing.get_args(here)
     if origin is dict:
         return _bare(arguments[1])
-    if origin is list:
+    if origin in (list, tuple):
         return _bare(arguments[0])
     if origin in (typing.Union, types.UnionType):  # the discriminator's tag, or the only model of `Model | None`
         for choice in arguments:

@@ -6,6 +6,7 @@ All times are in seconds. Unknown keys are refused.
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -229,6 +230,41 @@ class TrackingConfig(Strict):
     lost_after_s: PositiveSeconds | None = None
 
 
+class SkipEasyConfig(Strict):
+    """Frames that the model need not see: nothing changed (still), or known things moved on and are found again."""
+
+    frames: Literal["still", "followed"] = "still"
+    longest_s: Annotated[float, Field(gt=0, le=10)] = 0.6
+
+
+class SecondLookConfig(Strict):
+    """A classifier that is asked about the boxes of these labels that score less than `below`."""
+
+    model: Path  # a folder, or the name of a pulled classifier
+    labels: Annotated[list[str], Field(min_length=1)]
+    below: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class DetectConfig(Strict):
+    """How the detector is asked about this camera's pictures; docs/detect_less.md says what each option costs."""
+
+    regions: Literal["whole", "tiles", "motion"] = "whole"
+    tiles: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = (2, 2)  # rows, columns
+    overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    whole_every_s: Annotated[float, Field(gt=0, le=60)] = 1.0  # of regions: motion
+    skip_easy: SkipEasyConfig | None = None
+    second_look: SecondLookConfig | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_looks_at(self) -> DetectConfig:
+        for key, regions in (("tiles", "tiles"), ("overlap", "tiles"), ("whole_every_s", "motion")):
+            if key in self.model_fields_set and self.regions != regions:
+                raise ValueError(f"'{key}' is for 'regions: {regions}'; the camera has 'regions: {self.regions}'")
+        if self.regions == "tiles" and self.tiles == (1, 1):
+            raise ValueError("'tiles: [1, 1]' is the whole picture once more; leave it out or ask for more tiles")
+        return self
+
+
 class ClipsConfig(Strict):
     """The clip of an alert: from before_s before it began until after_s after it ended, at most most_s."""
 
@@ -259,6 +295,7 @@ class CameraConfig(Strict):
     pace: Literal["live", "demand", "realtime"] | None = None
     loop: bool = False
     analyse_fps: Annotated[float | None, PlainValidator(_rate)] = 5.0  # None: every frame, 'all' in the file
+    priority: Literal["low", "normal", "high"] = "normal"  # whose pictures come first where there is not time for all
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
     decode: Literal["always", "motion", "key_frames", "on_trigger"] | None = None  # None: motion, of recordings always
@@ -272,6 +309,7 @@ class CameraConfig(Strict):
     lines: dict[Identifier, Line] = {}
     rules: list[RuleConfig] = []
     trouble: TroubleConfig = TroubleConfig()
+    detect: DetectConfig = DetectConfig()
     tracking: TrackingConfig = TrackingConfig()
     clips: ClipsConfig | None = ClipsConfig()  # of live cameras and files played in real time
     record: RecordConfig | None = None
@@ -284,12 +322,40 @@ class CameraConfig(Strict):
         return self
 
 
+ModelDevice = Annotated[int, Field(ge=0, le=255)] | Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+)$")]
+
+
 class ModelConfig(Strict):
     """Which detector, and on what it runs."""
 
     path: Path | None = None  # or the name of a bundled or pulled model; None: the default one
-    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    provider: Literal["cpu", "cuda", "tensorrt", "torch"] = "cpu"
+    threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"  # in all; auto: as many as there are cores
+    lanes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"  # calls at once; auto: what proves faster
+    device: ModelDevice | Annotated[list[ModelDevice], Field(min_length=1)] | None = None  # GPU 0, 'cuda:1', [0, 1]
+    precision: Literal["as_exported", "fp16"] = "as_exported"
+
+    @property
+    def devices(self) -> tuple[int | str | None, ...]:
+        """One per session."""
+        return tuple(self.device) if isinstance(self.device, list) else (self.device,)
+
+    @model_validator(mode="after")
+    def _lanes_have_threads(self) -> ModelConfig:
+        if isinstance(self.lanes, int):
+            if self.provider != "cpu":
+                raise ValueError("'lanes' are for 'provider: cpu'; on a GPU there is one for each 'device'")
+            if isinstance(self.threads, int) and self.lanes > self.threads:
+                raise ValueError(f"'lanes: {self.lanes}' need at least as many 'threads', not {self.threads}")
+        return self
+
+    @model_validator(mode="after")
+    def _device_belongs_to_the_provider(self) -> ModelConfig:
+        if self.provider == "cpu" and self.device not in (None, "cpu"):
+            raise ValueError("'device' names a GPU: it needs 'provider: cuda', 'tensorrt' or 'torch'")
+        if len(set(map(str, self.devices))) < len(self.devices):
+            raise ValueError(f"'device' names one twice: {self.device}")
+        return self
 
 
 class BehaviourConfig(Strict):
@@ -301,12 +367,30 @@ class BehaviourConfig(Strict):
 
 
 class InferenceConfig(Strict):
-    """How frames are gathered for the model: see inbox.BatchPolicy."""
+    """How frames are gathered for the model (see inbox.BatchPolicy), and what is done with cameras that are too many.
+
+    when_full: `degrade` analyses fewer pictures of every camera, at least `least_fps` a second, and refuses the last
+    cameras where that is not enough; `refuse` takes cameras in their order as long as there is room; `admit` takes all,
+    and overload is shed frame by frame. `capacity`: what `streamer bench --json` wrote, for the cost of decoding too.
+    """
 
     max_batch: Annotated[int, Field(ge=1, le=256)] = 8
     max_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.01
     max_age_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     depth: Annotated[int, Field(ge=1, le=1000)] = 16
+    when_full: Literal["degrade", "refuse", "admit"] = "degrade"
+    least_fps: Annotated[float, Field(gt=0, le=240)] = 1.0
+    capacity: Path | None = None
+
+
+class CaptureConfig(Strict):
+    """In how many processes cameras are read: 0 is the service's own; recordings that are read on demand stay there.
+
+    frames_mb: of memory that each of them may fill with frames on their way to the model.
+    """
+
+    processes: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = "auto"
+    frames_mb: Annotated[float, Field(ge=16, le=4000)] = 128.0
 
 
 class RedisConfig(Strict):
@@ -351,6 +435,56 @@ class HttpConfig(Strict):
     token: Annotated[SecretStr, AfterValidator(_token)] | None = None
 
 
+def _password_hash(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+", secret.get_secret_value()):
+        raise ValueError("should be what `streamer user hash` prints, which begins with scrypt$; never a password")
+    return secret
+
+
+Role = Literal["viewer", "operator", "admin"]
+
+
+class WebUser(Strict):
+    """Somebody who logs in at the console. viewer sees, operator handles alerts, admin changes the configuration."""
+
+    role: Role = "viewer"
+    password: Annotated[SecretStr, AfterValidator(_password_hash)]
+
+
+class WebToken(Strict):
+    """A program that uses the console's API, by `Authorization: Bearer TOKEN`."""
+
+    role: Role = "viewer"
+    token: Annotated[SecretStr, AfterValidator(_token)]
+
+
+class WebConfig(Strict):
+    """The operators' console and its API; port 0 takes a free one.
+
+    Without users whoever is at this machine may do everything, and nobody else anything: another address than this
+    machine's own needs users. cert, key: PEM files, for TLS. keep_alerts: how many the console remembers.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9096
+    users: dict[Identifier, WebUser] = {}
+    tokens: dict[Identifier, WebToken] = {}
+    cert: Path | None = None
+    key: Path | None = None
+    session_hours: Annotated[float, Field(gt=0, le=24 * 31)] = 12.0
+    keep_alerts: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
+
+    @model_validator(mode="after")
+    def _is_open_to_nobody(self) -> WebConfig:
+        if not self.users and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(f"'host: {self.host}' lets others in: it needs 'users' (`streamer user hash` makes one)")
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("'cert' and 'key' belong together: name both files, or none")
+        if both := sorted(self.users.keys() & self.tokens.keys()):
+            raise ValueError(f"'{both[0]}' is the name of a user and of a token: who did what must be clear")
+        return self
+
+
 class KeepConfig(Strict):
     """How long things stay in the data folder."""
 
@@ -369,11 +503,13 @@ class Config(Strict):
     cameras: Annotated[dict[Identifier, CameraConfig], Field(min_length=1)]
     model: ModelConfig = ModelConfig()
     behaviour: BehaviourConfig = BehaviourConfig()
+    capture: CaptureConfig = CaptureConfig()
     inference: InferenceConfig = InferenceConfig()
     redis: RedisConfig | None = None
     webhooks: dict[Identifier, WebhookConfig] = {}
     jsonl: JsonLinesConfig | None = None
     http: HttpConfig | None = HttpConfig()
+    web: WebConfig | None = None
     data_dir: Path = Path("streamer-data")
     keep: KeepConfig = KeepConfig()
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"

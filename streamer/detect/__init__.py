@@ -1,6 +1,6 @@
 """Detection: one ONNX model for all cameras, read through an adapter that its manifest chooses."""
 
 from streamer.detect.detector import OnnxDetector, Timings, load_detector
-from streamer.onnx_session import Provider
+from streamer.sessions import Provider
 
 __all__ = ["OnnxDetector", "Provider", "Timings", "load_detector"]

@@ -23,7 +23,7 @@ from streamer.detect.detector import OnnxDetector
 from streamer.detect.layouts import LAYOUTS, layout_of
 from streamer.errors import ArtifactError
 from streamer.onnx_opset import default_opset
-from streamer.onnx_session import OnnxSession, TensorInfo, written
+from streamer.sessions import OnnxSession, TensorInfo, written
 
 Normalise = Literal["none", "unit", "imagenet"]
 NORMALISATIONS: tuple[Normalise, ...] = ("none", "unit", "imagenet")

@@ -7,7 +7,7 @@ takes uint8 NHWC RGB is then fed with the very bytes that `InputBatch` would hol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import cv2
@@ -54,11 +54,16 @@ class InputBatch:
 
     A slot keeps its padding from one picture to the next and is painted anew only when a picture of another shape
     comes, so that a frame costs one pass over its own pixels. Grows to the largest batch seen. Not for two threads at
-    once.
+    once. memory: where the tensor is to lie, see sessions.Session.buffer.
     """
 
-    def __init__(self, spec: InputSpec, capacity: int = 1) -> None:
-        self._spec = spec
+    def __init__(
+        self,
+        spec: InputSpec,
+        capacity: int = 1,
+        memory: Callable[[tuple[int, ...], str], NDArray[Any]] = np.empty,
+    ) -> None:
+        self._spec, self._memory = spec, memory
         self._mean = np.array(spec.mean, np.float32)
         self._scale = np.array(spec.scale, np.float32)
         self._offset = -self._mean * self._scale
@@ -92,7 +97,9 @@ class InputBatch:
             self._write_pixels(content, picture[y : y + h, x : x + w])
 
     def tensor(self, first: int, n: int) -> NDArray[Any]:
-        """n slots from the first on, without a copy: valid until the next put."""
+        """n slots from the first on, without a copy: valid until the next put. Those never put hold anything."""
+        if first + n > len(self._tensor):
+            self._grow(first + n)
         return self._tensor[first : first + n]
 
     def picture(self, slot: int) -> NDArray[Any]:
@@ -123,7 +130,7 @@ class InputBatch:
             to[...] = pixels * self._scale[channel] + self._offset[channel]  # rounds to float16 once, at the end
 
     def _grow(self, capacity: int) -> None:
-        grown = np.empty((capacity, *self._spec.picture_shape), self._spec.dtype)
+        grown = self._memory((capacity, *self._spec.picture_shape), self._spec.dtype)
         grown[: len(self._tensor)] = self._tensor
         self._painted_for += [None] * (capacity - len(self._painted_for))
         self._tensor = grown

@@ -16,10 +16,13 @@ from streamer.artifacts import Artifact, Thresholds, load_artifact
 from streamer.detect.canvas import InputBatch
 from streamer.detect.layouts import Candidates, layout_of
 from streamer.detect.nms import nms
+from streamer.detect.on_device.batch import DeviceBatch, DeviceBatches
 from streamer.detect.session import as_float32, open_session
 from streamer.errors import ArtifactError, InferenceError
 from streamer.fit import Fit, InputFit
-from streamer.onnx_session import Provider, may_be, written
+from streamer.sessions import Device, Provider, may_be, written
+from streamer.sessions.batch_sizes import Run
+from streamer.sessions.providers import Precision
 from streamer.types import Detections, Frame, PictureFeatures
 
 Tensors = dict[str, NDArray[Any]]
@@ -45,22 +48,47 @@ class Timings:
     decode_s: float = 0.0
     strange_rows: int = 0
 
+    def __add__(self, other: Timings) -> Timings:
+        """Both together."""
+        return Timings(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
-def load_detector(folder: Path, *, provider: Provider = "cpu", threads: int = 1) -> OnnxDetector:
-    """The detector in a model folder, verified against its manifest.
 
-    Raises ArtifactError (the folder is not what it says), ConfigError (ONNX Runtime is not installed), InferenceError
+def load_detector(
+    folder: Path,
+    *,
+    provider: Provider = "cpu",
+    threads: int = 1,
+    device: Device = None,
+    precision: Precision = "as_exported",
+    least_score: float = 0.0,
+) -> OnnxDetector:
+    """The detector in a model folder, verified against its manifest; device: see sessions.Device.
+
+    least_score: boxes that nobody will look at need not be compared; the manifest's own floor stays where it is higher.
+
+    Raises ArtifactError (the folder is not what it says), ConfigError (what runs it is not installed), InferenceError
     (the configured provider cannot be had). Call warm_up() before the first frame: creating a session and the first run
     are slow, and hold the interpreter.
     """
-    return OnnxDetector(load_artifact(folder), provider, threads)
+    return OnnxDetector(load_artifact(folder), provider, threads, device, precision, least_score)
 
 
 class OnnxDetector:
-    """stages.Detector on ONNX Runtime. detect() may be called from any thread; calls wait for each other."""
+    """stages.Detector on an ONNX graph. detect() may be called from any thread; calls wait for each other."""
 
-    def __init__(self, artifact: Artifact, provider: Provider = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        provider: Provider = "cpu",
+        threads: int = 1,
+        device: Device = None,
+        precision: Precision = "as_exported",
+        least_score: float = 0.0,
+    ) -> None:
         manifest = artifact.manifest
+        if manifest.thresholds.min_score < (floor := min(least_score, manifest.thresholds.track_score)):
+            thresholds = manifest.thresholds.model_copy(update={"min_score": floor})
+            manifest = manifest.model_copy(update={"thresholds": thresholds})
         self.model_name, self.model_hash = manifest.name, manifest.sha256
         self.thresholds: Thresholds = manifest.thresholds
         self.labels: tuple[str, ...] = manifest.labels
@@ -68,13 +96,14 @@ class OnnxDetector:
         self._where = str(artifact.graph_path)
         self._manifest, self._input = manifest, manifest.input
         self._layout = layout_of(manifest)
-        self._session = open_session(artifact, provider, threads)
+        self._session = open_session(artifact, provider, threads, device, precision)
         roles = {o.as_role for o in manifest.outputs}
         self.gives_features = roles.issuperset(_FEATURES)
         wanted = (*self._layout.uses, *(_FEATURES if self.gives_features else ()))
         read = [o for o in manifest.outputs if o.as_role in wanted]
         self._output_names, self._output_roles = [o.name for o in read], [o.as_role for o in read]
-        self._batch = InputBatch(manifest.input)
+        self._batch = InputBatch(manifest.input, memory=self._session.buffer)
+        self._on_device = DeviceBatches(manifest.input, self._session.memory)
         self._timings = Timings()
         self._one_at_a_time = threading.Lock()
 
@@ -93,18 +122,14 @@ class OnnxDetector:
         with self._one_at_a_time:
             began = time.perf_counter()
             fits = [self.input_fit.of(frame.source_wh) for frame in frames]
-            for slot, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
-                try:
-                    self._batch.put(slot, frame.image, fit)
-                except ValueError as error:
-                    raise InferenceError(f"camera '{frame.camera}', frame {frame.index}: {error}") from error
+            batch = self._filled(frames, fits)
             prepared = time.perf_counter()
             found: list[Detections] = []
             run_s = run_cpu_s = 0.0
             strange = runs = 0
-            for first, n in self._runs(len(frames)):
+            for first, n, padded in self._runs(len(frames)):
                 run_began, cpu_began = time.perf_counter(), time.thread_time()
-                tensors = self._run(first, n)
+                tensors = self._run(batch, first, padded)
                 run_cpu_s += time.thread_time() - cpu_began
                 run_s += time.perf_counter() - run_began
                 runs += 1
@@ -135,26 +160,37 @@ class OnnxDetector:
         whole = Fit(self.input_fit.canvas_wh, self.input_fit.canvas_wh, self.input_fit.canvas_wh, (0, 0))
         with self._one_at_a_time:
             # Two pictures as well: a graph may call its batch axis free and still hold a 1 in some reshape.
-            for n in (1, 2) if self._input.batch == "any" else (1,):
+            for n in sorted({1, 2, *self._session.batch_sizes.sizes}) if self._input.batch == "any" else (1,):
                 for slot in range(n):
                     self._batch.put(slot, noise, whole)
                 try:
-                    tensors = self._run(0, n)
+                    tensors = self._run(self._batch, 0, n)
                 except InferenceError as error:
-                    of_two = " with two pictures; set input.batch to 1 if it takes one only" if n == 2 else ""
-                    raise ArtifactError(f"{self._where}: cannot be run{of_two}: {error}") from error
+                    many = f" with {n} pictures; set input.batch to 1 if it takes one only" if n > 1 else ""
+                    raise ArtifactError(f"{self._where}: cannot be run{many}: {error}") from error
                 self._check_shapes(tensors, n)
                 for picture in range(n):
                     self._check_scores(self._layout.decode(tensors, picture))
 
-    def _runs(self, n_frames: int) -> list[tuple[int, int]]:
-        """(first slot, number of slots) per run: all at once, or one by one where the graph takes one picture."""
+    def _runs(self, n_frames: int) -> list[Run]:
+        """As few as the session is prepared for, or one by one where the graph takes one picture."""
         if self._input.batch == "any":
-            return [(0, n_frames)] if n_frames else []
-        return [(slot, 1) for slot in range(n_frames)]
+            return self._session.batch_sizes.runs(n_frames)
+        return [Run(slot, 1, 1) for slot in range(n_frames)]
 
-    def _run(self, first: int, n: int) -> Tensors:
-        feed = self._batch.picture(first) if self._input.batch == "none" else self._batch.tensor(first, n)
+    def _filled(self, frames: Sequence[Frame], fits: Sequence[Fit]) -> InputBatch | DeviceBatch:
+        """The net's input with these frames in it, on the device where all of them are there."""
+        if on_device := self._on_device.filled(frames, fits):
+            return on_device
+        for slot, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+            try:
+                self._batch.put(slot, frame.image, fit)
+            except ValueError as error:
+                raise InferenceError(f"camera '{frame.camera}', frame {frame.index}: {error}") from error
+        return self._batch
+
+    def _run(self, batch: InputBatch | DeviceBatch, first: int, n: int) -> Tensors:
+        feed = batch.picture(first) if self._input.batch == "none" else batch.tensor(first, n)
         tensors = self._session.run(self._output_names, {self._input.name: feed})
         return {role: as_float32(tensor) for role, tensor in zip(self._output_roles, tensors, strict=True)}
 

@@ -11,15 +11,40 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from streamer.errors import SinkUnavailable
-from streamer.footage.camera_footage import CameraFootage
+from streamer.footage.camera_footage import Done
 from streamer.footage.keeper import FootageKeeper
-from streamer.footage.writer import FootageWriter
 from streamer.stages import Sink
 from streamer.types import AlertChange, Clip, FrameResult
 
 _log = logging.getLogger("streamer.footage")
+
+
+class ClipMaker(Protocol):
+    """The footage of one camera as alerts see it, in whichever process its packets are."""
+
+    @property
+    def makes_clips(self) -> bool:
+        """Whether alerts of this camera have clips."""
+        ...
+
+    def begin(self, opened: AlertChange, done: Done) -> None:
+        """An alert opened: make its clip. done(clip) is called on another thread, done(None) perhaps at once."""
+        ...
+
+    def end(self, alert_id: str, at: float) -> None:
+        """An alert ended at this epoch time."""
+        ...
+
+
+class Writing(Protocol):
+    """What brings the footage of all cameras to disk."""
+
+    def close(self, within_s: float) -> bool:
+        """Complete everything with what there is; false where that took longer."""
+        ...
 
 
 @dataclass(slots=True)
@@ -43,8 +68,8 @@ class Witness:
     def __init__(
         self,
         inner: Sink,
-        cameras: Mapping[str, CameraFootage],
-        writer: FootageWriter,
+        cameras: Mapping[str, ClipMaker],
+        writer: Writing,
         keeper: FootageKeeper,
         *,
         on_evidence: Callable[[AlertChange], None] = lambda _: None,

@@ -22,7 +22,7 @@ from streamer.sinks.courier import Courier, Delivered, ReceiverStats
 from streamer.sinks.live_feed import CameraStates, FeedStats, LiveFeed
 from streamer.sinks.outbox import Outbox
 from streamer.sinks.receivers import Receiver
-from streamer.types import AlertChange, FrameResult
+from streamer.types import AlertChange, FrameResult, Handling
 from streamer.workers import Deadline, Worker
 
 _log = logging.getLogger("streamer.delivery")
@@ -103,6 +103,10 @@ class Delivery:
         if changes:
             self._store(changes)
 
+    def handled(self, handling: Handling) -> None:
+        """Take what a person did about an alert; durable on return. From any thread. Raises SinkUnavailable."""
+        self._store([handling])
+
     def update_cameras(self, states: CameraStates) -> None:
         """How all cameras are now, for the hash of cameras; returns at once."""
         if self._feed is not None:
@@ -137,7 +141,7 @@ class Delivery:
             self._pruner.join(deadline)
         self.outbox.close()
 
-    def _store(self, changes: Sequence[AlertChange]) -> None:
+    def _store(self, changes: Sequence[AlertChange | Handling]) -> None:
         backoff, patience = Backoff(), Deadline(self._patience_s)
         while True:
             try:

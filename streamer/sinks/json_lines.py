@@ -16,6 +16,7 @@ from pathlib import Path
 from streamer.errors import SinkUnavailable
 from streamer.sinks.outbox import StoredChange
 from streamer.sinks.receivers import Memory
+from streamer.wire import HANDLING_TYPES
 
 _TAIL_BYTES = 1 << 20
 
@@ -107,7 +108,8 @@ class JsonLines:
 
 def _line(line: str, row: StoredChange) -> bytes:
     origin = json.dumps({"line": line, "row": row.row, "name": row.name}, separators=(",", ":"))
-    return f'{{"type":"alert",{row.body[1:-1]},"outbox":{origin}}}\n'.encode()
+    what = "handling" if row.type in HANDLING_TYPES else "alert"
+    return f'{{"type":"{what}",{row.body[1:-1]},"outbox":{origin}}}\n'.encode()
 
 
 def _memory(last: bytes, line: str) -> Memory | None:

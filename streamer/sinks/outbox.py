@@ -27,8 +27,8 @@ from streamer.clock import Clock
 from streamer.errors import SinkUnavailable
 from streamer.sinks.outbox_file import OwnedFile, connect, trouble
 from streamer.sinks.outbox_salvage import set_aside_if_corrupt
-from streamer.types import AlertChange
-from streamer.wire import decode_alert, encode_alert
+from streamer.types import AlertChange, Handling
+from streamer.wire import decode_alert, decode_message, encode_message
 
 _PRUNE_AT_ONCE = 2000
 _NOT_REJECTED = "row NOT IN (SELECT row FROM rejected WHERE receiver = ?)"
@@ -106,10 +106,10 @@ class Outbox:
             raise
         self.repeated = 0  # changes that were already here
 
-    def append(self, changes: Sequence[AlertChange]) -> int:
+    def append(self, changes: Sequence[AlertChange | Handling]) -> int:
         """Commit changes, all or none; durable on return. Returns how many were new."""
         stored_at = self._clock.now()
-        rows = [(change, encode_alert(change)) for change in changes]
+        rows = [(change, encode_message(change)) for change in changes]
         new = 0
         with self._writing(self._durable) as db:
             for change, body in rows:
@@ -298,7 +298,7 @@ class Outbox:
             yield self._quick
 
 
-def _append_one(db: sqlite3.Connection, change: AlertChange, body: str, stored_at: float) -> int:
+def _append_one(db: sqlite3.Connection, change: AlertChange | Handling, body: str, stored_at: float) -> int:
     known = db.execute("SELECT last_seq FROM alerts WHERE id = ?", (change.id,)).fetchone()
     if known is not None and change.seq <= known[0]:
         return 0
@@ -314,7 +314,7 @@ def _append_one(db: sqlite3.Connection, change: AlertChange, body: str, stored_a
         "INSERT INTO alerts (id, last_seq, touched, open_body) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET last_seq = excluded.last_seq, touched = excluded.touched,"
         " open_body = excluded.open_body",
-        (change.id, change.seq, added.lastrowid, body if change.is_open else None),
+        (change.id, change.seq, added.lastrowid, body if isinstance(change, AlertChange) and change.is_open else None),
     )
     return 1
 
@@ -334,5 +334,5 @@ def _count(db: sqlite3.Connection, receiver: str, after: int, upto: int) -> int:
 
 
 def _from_body(row: int, id_: str, seq: int, body: str, at: float) -> StoredChange:
-    change = decode_alert(body)
+    change = decode_message(body)
     return StoredChange(row, id_, seq, change.type, change.camera, change.kind, change.severity, at, body)

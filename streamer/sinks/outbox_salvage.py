@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from streamer.sinks.outbox_file import connect
-from streamer.wire import decode_alert
+from streamer.wire import decode_message
 
 _log = logging.getLogger("streamer.outbox")
 
@@ -92,7 +92,7 @@ def _take_over(aside: Path, path: Path) -> int:
 
 def _is_message(body: object) -> bool:
     try:
-        decode_alert(str(body))
+        decode_message(str(body))
     except ValueError:
         return False
     return True

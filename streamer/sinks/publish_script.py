@@ -36,7 +36,7 @@ for n = 0, tonumber(ARGV[4]) - 1 do
       redis.call('HSET', KEYS[4], id, ARGV[at + 2])
       if kind_of_change == 'closed' or kind_of_change == 'evidence' then -- what comes after the end opens nothing
         redis.call('HDEL', KEYS[2], id)
-      else
+      elseif kind_of_change == 'opened' or kind_of_change == 'updated' then -- else: what a person did about one
         redis.call('HSET', KEYS[2], id, ARGV[at + 7])
       end
       added = added + 1

@@ -56,3 +56,13 @@ def set_up(style: Literal["console", "json"], level: str = "info", stream: TextI
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     root.propagate = False
+
+
+def as_set_up() -> tuple[Literal["console", "json"], str] | None:
+    """Style and level, for a process that is to log as this one does; None where nobody has set them up."""
+    root = logging.getLogger("streamer")
+    for handler in root.handlers:
+        if isinstance(handler.formatter, JsonLines | Console):
+            style: Literal["console", "json"] = "json" if isinstance(handler.formatter, JsonLines) else "console"
+            return style, logging.getLevelName(root.level).lower()
+    return None

@@ -52,6 +52,12 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "streamer_decode_seconds_total": ("counter", ("camera",), "CPU time in the camera's decoder."),
     "streamer_ring_bytes": ("gauge", ("camera",), "Packets kept undecoded, to begin from when the camera wakes."),
+    "streamer_capture_processes": ("gauge", (), "Processes in which cameras are read, besides the service's own."),
+    "streamer_capture_restarts_total": (
+        "counter",
+        (),
+        "Capture processes that were replaced because they died or hung.",
+    ),
     "streamer_behaviour_calibrated": ("gauge", ("camera",), "1 where anomaly scores are calibrated, 0 while learning."),
     "streamer_behaviour_drift_ratio": (
         "gauge",
@@ -74,6 +80,13 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "streamer_footage_failures_total": ("counter", ("camera", "reason"), "Footage that was lost; see docs/footage.md."),
     "streamer_footage_bytes": ("gauge", ("kind",), "Footage on disk (clips, recordings) and in memory."),
     "streamer_commands_total": ("counter", ("reason",), "Commands over Redis: done, or why not."),
+    "streamer_camera_analyse_fps": (
+        "gauge",
+        ("camera", "kind"),
+        "Pictures a second that go to the model while the camera is awake: asked, and given (0: refused).",
+    ),
+    "streamer_admission_load": ("gauge", (), "What the cameras ask of the model, as a share of what it can do."),
+    "streamer_model_slowness": ("gauge", (), "How much longer the model takes now than when it was measured."),
     "streamer_model_info": ("gauge", ("model",), "1; the model in use, name and short hash."),
 }
 

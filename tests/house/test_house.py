@@ -12,7 +12,21 @@ from streamer.cli import build_parser
 from streamer.telemetry.metrics import TABLE
 from tests.conftest import ROOT
 
-COMMANDS = ("run", "demo", "replay", "calibrate", "validate", "doctor", "tail", "wake", "clip", "models", "schema")
+COMMANDS = (
+    "run",
+    "demo",
+    "replay",
+    "calibrate",
+    "validate",
+    "doctor",
+    "tail",
+    "wake",
+    "clip",
+    "models",
+    "bench",
+    "user",
+    "schema",
+)
 LABELS = {"camera", "stage", "reason", "model", "kind", "outcome", "type", "sink"}
 
 

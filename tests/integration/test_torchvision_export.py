@@ -36,7 +36,7 @@ try:
     from export.torchvision.sources import of_published
     from export.torchvision.weights import Published, WeightsUnreachable, fetch, published_for
     from streamer.errors import ArtifactError
-    from streamer.onnx_session import OnnxSession
+    from streamer.sessions import OnnxSession
 except ImportError:  # the marker says so
     pass
 

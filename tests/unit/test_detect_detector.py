@@ -12,6 +12,7 @@ import pytest
 from streamer.artifacts import InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
 from streamer.detect import load_detector
 from streamer.errors import ArtifactError, InferenceError
+from streamer.sessions.batch_sizes import BatchSizes
 from streamer.types import Detections, Frame
 from tests.fakes import StillPicture
 from tests.onnx_models import BOXES, SCORES, brightness_graph, graph_of, streamer_graph, write_tiny
@@ -363,3 +364,16 @@ def test_a_batch_axis_that_is_free_in_name_only_is_found_before_the_first_frame(
     detector = load_detector(write_tiny(tmp_path / "tiny", model.SerializeToString()).folder)
     with pytest.raises(ArtifactError, match=r"expects \(2, 5, 4\) for 2 pictures, a run gave \(1, 5, 4\)"):
         detector.warm_up()
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+def test_runs_padded_to_prepared_sizes_find_the_same(tmp_path, n):
+    """What a GPU needs for recorded launches; a slot of padding is never anybody's picture."""
+    detector = brightness_detector(tmp_path)
+    # The box is (mean red, mean green, mean blue, most): every picture has one of its own.
+    frames = [a_frame_for(detector, (32, 32), np.full((32, 32, 3), (i, i + 1, i + 9), np.uint8)) for i in range(n)]
+    plain = [rows(found) for found in detector.detect(frames)]
+    assert plain == [[("thing", 1.0, [i, i + 1, i + 9, i + 9])] for i in range(n)]
+    detector._session.batch_sizes = BatchSizes((2, 4))
+    assert [rows(found) for found in detector.detect(frames)] == plain
+    assert detector.timings.runs == 1 + -(-n // 4)

@@ -8,6 +8,7 @@ import pytest
 
 from streamer.inbox import BatchPolicy, FrameInbox, InboxClosed
 from streamer.ledger import FrameLedger
+from streamer.scheduling.costs import CostModel
 from tests.fakes import FakeClock, a_frame
 
 
@@ -128,3 +129,39 @@ def test_a_consumer_that_waits_is_woken_by_the_close():
 def test_a_batch_waits_for_company_only_as_long_as_its_oldest_may(waiting, cameras, oldest_age_s, pause_s):
     policy = BatchPolicy(max_batch=4, max_wait_s=0.01)
     assert policy.wait_for(waiting, cameras, oldest_age_s) == pytest.approx(pause_s)
+
+
+def a_costly_inbox(*cameras: str, seconds: float, **more: object) -> tuple[FrameInbox, FakeClock, dict]:
+    ledgers = {camera: FrameLedger(camera) for camera in cameras}
+    clock = FakeClock()
+    return FrameInbox(ledgers, BatchPolicy(), clock, costs=CostModel({1: seconds}), **more), clock, ledgers
+
+
+def test_batches_are_numbered_as_they_are_taken_and_each_lane_gets_its_part():
+    inbox, clock, ledgers = a_costly_inbox("a", "b", "c", seconds=0.01, lanes=2)
+    for camera in ("a", "b", "c"):
+        offer(inbox, clock, ledgers, camera, 0)
+    batches = [inbox.take(), inbox.take()]
+    assert [batch.number for batch in batches] == [0, 1]
+    assert [frame.camera for batch in batches for frame in batch.frames] == ["a", "b", "c"]
+
+
+def test_what_cannot_be_in_time_is_let_go_before_it_costs_anything():
+    inbox, clock, ledgers = a_costly_inbox("a", "b", seconds=0.1)
+    for index in range(4):
+        for camera in ("a", "b"):
+            offer(inbox, clock, ledgers, camera, index)
+    taken = []
+    while inbox.waiting():
+        taken += [(frame.camera, frame.index) for frame in inbox.take().frames]
+        clock.tick(0.1)
+    assert len(taken) == 4  # half a second at 0.1 s each, and a fifth of it kept in hand
+    assert {camera for camera, _ in taken} == {"a", "b"}
+    assert max(index for _, index in taken) == 3  # of what cannot all be had, the newest
+    assert ledgers["a"].counts().dropped["overload"] + ledgers["b"].counts().dropped["overload"] == 4
+
+
+def test_a_model_slower_than_the_promise_is_still_asked():
+    inbox, clock, ledgers = a_costly_inbox("a", seconds=3.0)
+    offer(inbox, clock, ledgers, "a", 0)
+    assert len(inbox.take().frames) == 1

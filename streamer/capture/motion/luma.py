@@ -64,7 +64,7 @@ def _luma_plane(frame: VideoFrame) -> NDArray[np.uint8] | NDArray[np.uint16]:
 def _has_luma_plane(frame: VideoFrame) -> bool:
     """True where plane 0 holds nothing but luma, in 8 bits or in native words of 16."""
     layout = frame.format
-    if layout.is_rgb or layout.has_palette or layout.is_bit_stream:
+    if not layout.components or layout.is_rgb or layout.has_palette or layout.is_bit_stream:
         return False
     if layout.is_big_endian != (sys.byteorder == "big") and layout.components[0].bits > 8:
         return False

@@ -15,7 +15,7 @@ from streamer.catalogue import Address, Download, Entry, Partial, Patience, Plac
 from streamer.detect.adopt import Wishes, adopt
 from streamer.detect.coco import COCO_80
 from streamer.errors import ArtifactError
-from streamer.model_kinds import HEADS, kind_of
+from streamer.model_kinds import kind_of
 
 _WAY_OUT = "Remove it first, or pull into another place with --to."
 
@@ -33,7 +33,7 @@ def already_here(entry: Entry, to: Path) -> Artifact | None:
         artifact = load_artifact(folder)
     except ArtifactError as error:
         why = f"it is no model that can be used (`streamer models verify {folder}` says why)"
-        if (kind := kind_of(folder)) in HEADS:
+        if (kind := kind_of(folder)) not in ("detector", None):
             why = f"it is a {kind}, not a detector"
         raise ArtifactError(f"{kept}: {why}. {_WAY_OUT}") from error
     if artifact.manifest.sha256 != entry.sha256:

@@ -14,6 +14,7 @@ from rich.text import Text
 from streamer.artifacts import read_manifest
 from streamer.behaviour.head_artifact import read_head_manifest
 from streamer.catalogue import Entry, read_catalogue
+from streamer.detect.classifier_artifact import read_classifier_manifest
 from streamer.errors import ArtifactError, ConfigError
 from streamer.model_kinds import HEADS, MANIFEST_FILE, kind_of
 from streamer.zoo import pulled_folder, zoo_folder
@@ -82,6 +83,10 @@ def _row_of(folder: Path) -> tuple[str, ...]:
         head = read_head_manifest(folder / MANIFEST_FILE)
         steps = f"{len(head.features)} features, {head.step_s:g} s steps"
         return head.name, kind, steps, _labels(head.labels), "fp32", head.licence
+    if kind == "classifier":
+        classifier = read_classifier_manifest(folder / MANIFEST_FILE)
+        wide, high = classifier.input.size
+        return classifier.name, kind, f"{wide}×{high}", _labels(classifier.labels), "fp32", classifier.licence
     m = read_manifest(folder / MANIFEST_FILE)
     size = f"{m.input.size[0]}×{m.input.size[1]}"
     return m.name, m.layout, size, _labels(m.labels), m.precision, m.licence

@@ -12,6 +12,7 @@ from streamer.artifacts import Manifest, load_artifact, read_manifest
 from streamer.behaviour.head_artifact import HeadManifest, load_head
 from streamer.catalogue import Entry
 from streamer.commands.models.naming import folder_or_entry
+from streamer.detect.classifier_artifact import ClassifierManifest, load_classifier
 from streamer.errors import ArtifactError
 from streamer.model_kinds import HEADS, MANIFEST_FILE, kind_of
 from streamer.zoo import models_here
@@ -37,6 +38,9 @@ def _show(args: argparse.Namespace) -> int:
     elif kind_of(found) in HEADS:
         head = load_head(found).manifest
         rows, json = {"folder": str(found)} | _head_rows(head), head.to_json()
+    elif kind_of(found) == "classifier":
+        classifier = load_classifier(found).manifest
+        rows, json = {"folder": str(found)} | _classifier_rows(classifier), classifier.to_json()
     else:
         manifest = load_artifact(found).manifest
         rows, json = {"folder": str(found)} | _manifest_rows(manifest), manifest.to_json()
@@ -108,6 +112,18 @@ def _head_rows(m: HeadManifest) -> dict[str, str]:
     return rows | _free_rows(m)
 
 
+def _classifier_rows(m: ClassifierManifest) -> dict[str, str]:
+    rows = {
+        "name": m.name,
+        "task": "classification of boxes, for a camera's second look",
+        "labels": f"{len(m.labels)}: {', '.join(label or 'none of these' for label in m.labels)}",
+        "input": f"{m.input.size[0]}×{m.input.size[1]}, {m.input.mode}, margin {m.margin:g}",
+        "licence": m.licence,
+        "sha256": m.sha256,
+    }
+    return rows | _free_rows(m)
+
+
 def _embeddings(m: HeadManifest) -> str:
     """Whose embeddings the head learned from, by name where that detector is here."""
     if not m.embedding_of:
@@ -121,6 +137,6 @@ def _embeddings(m: HeadManifest) -> str:
     )
 
 
-def _free_rows(m: Manifest | HeadManifest) -> dict[str, str]:
+def _free_rows(m: Manifest | HeadManifest | ClassifierManifest) -> dict[str, str]:
     parts = {"provenance": m.provenance, "parity": m.parity, "metrics": m.metrics}
     return {f"{heading}.{key}": str(value) for heading, free in parts.items() for key, value in free.items()}

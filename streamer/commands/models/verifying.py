@@ -16,6 +16,7 @@ from streamer.behaviour.step_session import StepSession, open_step
 from streamer.catalogue import read_catalogue
 from streamer.commands.models.naming import folder_of
 from streamer.detect import OnnxDetector, load_detector
+from streamer.detect.classifier import open_classifier
 from streamer.errors import ArtifactError
 from streamer.model_kinds import HEADS, kind_of
 from streamer.types import Frame
@@ -40,6 +41,8 @@ def _verify(args: argparse.Namespace) -> int:
     folder = folder_of(args.model)
     if kind_of(folder) in HEADS:
         _verify_head(folder)
+    elif kind_of(folder) == "classifier":
+        open_classifier(folder)
     else:
         _verify_detector(folder, args)
     print(f"{folder}: good")

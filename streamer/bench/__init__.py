@@ -1,0 +1,1 @@
+"""What this machine holds: how many cameras at which latency, and what each stage costs (`streamer bench`)."""

@@ -1,0 +1,1 @@
+"""A recording as a video in which everything that was found is drawn."""

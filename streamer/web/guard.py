@@ -1,0 +1,109 @@
+"""Before any endpoint: who asks, may they, and does a browser mean it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import HTTPException, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamer.web.access import ACCESS, CHANGING, Role
+from streamer.web.parts import ConsoleParts
+from streamer.web.sessions import Person, same_text
+
+COOKIE = "streamer_session"
+CSRF_HEADER = "x-csrf-token"
+
+# Each says that the peer's address is not who asks: a proxy on this machine stands between.
+_SECOND_HAND = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:;"
+     b" object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)  # fmt: skip
+
+
+class Guard:
+    """A dependency of every route. Sets request.state.person; raises 401 or 403 with a sentence."""
+
+    def __init__(self, parts: ConsoleParts) -> None:
+        self._sessions, self._host = parts.sessions, parts.host
+
+    def __call__(self, request: Request) -> None:
+        """Let it through, or raise."""
+        least = ACCESS[request.method if request.method != "HEAD" else "GET", request.scope["route"].path]
+        person = self._person(request)
+        request.state.person = person
+        if least is Role.PUBLIC:
+            return
+        if person is None:
+            raise HTTPException(401, "log in first, or send a token as 'Authorization: Bearer TOKEN'")
+        if person.role < least:
+            raise HTTPException(
+                403, f"this needs the role {least.name.lower()}; '{person.name}' is {person.role.name.lower()}"
+            )
+        if request.method in CHANGING and person.csrf is not None:
+            sent = request.headers.get(CSRF_HEADER, "")
+            if not same_text(sent, person.csrf):
+                raise HTTPException(403, f"send the session's csrf value as the header {CSRF_HEADER}")
+
+    def _person(self, request: Request) -> Person | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._sessions.of_token(token.strip())
+        if self._sessions.local is not None:
+            return self._sessions.local if self._is_this_machine(request) else None
+        secret = request.cookies.get(COOKIE)
+        return self._sessions.who(secret) if secret else None
+
+    def _is_this_machine(self, request: Request) -> bool:
+        """Not a peer from elsewhere, no proxy, and no web page whose name was made to point here."""
+        peer = request.client.host if request.client else ""
+        named = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+        return (
+            _is_loopback(peer)
+            and named.strip("[]") in ("127.0.0.1", "localhost", "::1", self._host)
+            and not any(header in request.headers for header in _SECOND_HAND)
+        )
+
+
+def person_of(request: Request) -> Person:
+    """Who asks; behind the guard there always is somebody, but on public routes."""
+    person: Person = request.state.person
+    return person
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ip_address(peer.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+class SafeHeaders:
+    """ASGI middleware: what browsers are told about every answer; streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with our headers."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: list[Any] = message.setdefault("headers", [])
+                headers += _HEADERS
+                if str(scope.get("path", "")).startswith("/api/"):
+                    headers += [(b"cache-control", b"no-store")] if not _has(headers, b"cache-control") else []
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def _has(headers: list[Any], name: bytes) -> bool:
+    return any(each == name for each, _ in headers)

@@ -1,0 +1,120 @@
+"""The newest analysed picture of every camera, and as JPEG for those who watch.
+
+Analysis hands over every result; what that costs it is one copy of the small picture. Nothing is encoded before
+somebody asks, and once for all who ask for the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.types import Detections, FrameResult, Picture, Tracks
+from streamer.wire import frame_body, frame_objects, scene_of
+
+LEAST_SCORE = 0.25
+_QUALITY = 80
+_LARGE_WANTED_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What a camera saw last. number rises over all cameras; image: uint8 (h, w, 3) RGB, a copy of our own.
+
+    picture: the full-size one, only while somebody wants it larger than image: it may hold memory of a decoder.
+    """
+
+    number: int
+    camera: str
+    session: str
+    index: int
+    media_s: float
+    captured_at: float
+    received_s: float
+    source_wh: tuple[int, int]
+    image: NDArray[np.uint8]
+    picture: Picture | None
+    detections: Detections
+    tracks: Tracks
+
+    def body(self) -> dict[str, Any]:
+        """The frame message (streamer.frame/1) of it."""
+        return frame_body(
+            camera=self.camera,
+            session=self.session,
+            index=self.index,
+            media_s=self.media_s,
+            captured_at=self.captured_at,
+            source_wh=self.source_wh,
+            objects=frame_objects(self.detections, self.tracks, least_score=LEAST_SCORE),
+            scene=scene_of(self.tracks),
+        )
+
+
+class Pictures:
+    """Written by whoever publishes results, read by those who show them; from any thread."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._newest: dict[str, Sight] = {}
+        self._large_until_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._encoded: dict[tuple[str, int], tuple[int, bytes]] = {}
+
+    def seen(self, result: FrameResult) -> None:
+        """The newest result of a camera."""
+        f = result.frame
+        large = f.received_s < self._large_until_s.get(f.camera, 0.0)
+        self._newest[f.camera] = Sight(
+            *(next(self._numbers), f.camera, f.session, f.index, f.media_s, f.captured_at, f.received_s, f.source_wh),
+            # A copy: the frame's own pixels are memory that capture wants back.
+            np.array(f.image, np.uint8, order="C"),
+            f.picture if large else None,
+            result.detections,
+            result.tracks,
+        )
+
+    def newest(self, camera: str) -> Sight | None:
+        """What the camera saw last; None before its first analysed frame."""
+        return self._newest.get(camera)
+
+    def want_large(self, camera: str, now_s: float) -> None:
+        """Somebody watches it in large: keep full-size pictures for a few seconds from monotonic now_s on."""
+        self._large_until_s[camera] = now_s + _LARGE_WANTED_S
+
+    def jpeg(self, sight: Sight, width: int) -> bytes:
+        """A JPEG of at most so many pixels in width, as sharp as there is a picture for. Takes milliseconds."""
+        key = sight.camera, width
+        with self._lock:
+            known = self._encoded.get(key)
+        if known is not None and known[0] == sight.number:
+            return known[1]
+        jpeg = _jpeg(_sized(sight, width))
+        with self._lock:
+            self._encoded[key] = sight.number, jpeg
+        return jpeg
+
+
+def _sized(sight: Sight, width: int) -> NDArray[np.uint8]:
+    image = sight.image
+    if width > image.shape[1] and sight.picture is not None:
+        image = sight.picture.rgb()
+    width = min(width, image.shape[1])
+    source_w, source_h = sight.source_wh
+    height = max(1, round(width * source_h / max(1, source_w)))
+    if (height, width) != image.shape[:2]:
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return image
+
+
+def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    written, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not written:
+        raise ValueError(f"a picture of {rgb.shape[1]}×{rgb.shape[0]} cannot be encoded as JPEG")
+    return bytes(jpeg.tobytes())

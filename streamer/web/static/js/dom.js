@@ -1,0 +1,34 @@
+// Elements out of names, attributes and children; nothing is ever parsed from text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function built(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked") element[name] = value;
+    else if (name === "style") for (const [key, to] of Object.entries(value)) element.style.setProperty(key, to);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export const h = (tag, attributes, ...children) => built(document.createElement(tag), attributes, children);
+export const s = (tag, attributes, ...children) => built(document.createElementNS(SVG, tag), attributes, children);
+
+const PATHS = {
+  cameras: "M3 5h10a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm11 3 4-2v8l-4-2",
+  alerts: "M10 3a5 5 0 0 0-5 5v3l-1.5 3h13L15 11V8a5 5 0 0 0-5-5zm-2 11a2 2 0 0 0 4 0",
+};
+
+export const icon = name =>
+  s("svg", { viewBox: "0 0 20 20", fill: "none", stroke: "currentColor", "stroke-width": "1.6", "stroke-linejoin": "round", "aria-hidden": "true" },
+    s("path", { d: PATHS[name] }));
+
+// A sentence in the corner, for a while.
+export function note(sentence, bad = false) {
+  const shown = h("div", { class: bad ? "note bad" : "note", role: bad ? "alert" : null }, sentence);
+  document.getElementById("notes").append(shown);
+  setTimeout(() => shown.remove(), bad ? 9000 : 4500);
+}

@@ -1,0 +1,164 @@
+// The wall: every camera at a glance, and the latest alerts beside.
+
+import { get } from "./api.js";
+import { alertRow } from "./alert_row.js";
+import { h } from "./dom.js";
+import { latest, listen } from "./events.js";
+import { Live } from "./live.js";
+import { Screen, toggles } from "./screen.js";
+import { LINKS, inView, span } from "./words.js";
+
+const SIZES = { Small: 220, Medium: 300, Large: 460 };
+const RANK = { info: 1, warning: 2, critical: 3 };
+
+export function wallPage() {
+  const tiles = new Map(), open = new Map(), visible = new Set();
+  const live = new Live((body, bitmap) => tiles.get(body.camera)?.show(body, bitmap));
+  const grid = h("div", { class: "wall", role: "list", "aria-label": "Cameras" });
+  const recent = h("div", { class: "scroll", role: "list", "aria-label": "Latest alerts" });
+  const summary = h("p", { class: "quiet" });
+  let size = localStorage.getItem("streamer.tiles") ?? "Medium", timer = 0;
+
+  function watch() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const few = visible.size <= 6;
+      live.watch([...visible].sort(), few && size !== "Small" ? 640 : 320, few ? 8 : 4);
+    }, 120);
+  }
+  const watcher = new IntersectionObserver(entries => {
+    for (const { target, isIntersecting } of entries)
+      if (isIntersecting) visible.add(target.dataset.camera);
+      else visible.delete(target.dataset.camera);
+    watch();
+  }, { rootMargin: "80px" });
+
+  function settle(name) {
+    const worst = [...open.values()].filter(each => each.camera === name);
+    tiles.get(name)?.alerts(worst);
+  }
+  function put(alert) {
+    if (alert.ended_at === null && !alert.silenced) open.set(alert.id, alert);
+    else open.delete(alert.id);
+    settle(alert.camera);
+    const there = recent.querySelector(`[data-id="${CSS.escape(alert.id)}"]`);
+    const row = alertRow(alert);
+    if (there) there.replaceWith(row);
+    else recent.prepend(row);
+    recent.querySelector(".empty")?.remove();
+    while (recent.children.length > 40) recent.lastChild.remove();
+  }
+  function states() {
+    let online = 0;
+    for (const [name, tile] of tiles) {
+      const state = latest.cameras[name];
+      if (state) tile.state(state);
+      if (state?.link === "online") online += 1;
+    }
+    summary.textContent = `${online} of ${tiles.size} online`;
+  }
+  const stop = listen((name, body) => {
+    if (name === "alert") put(body);
+    if (name === "cameras") states();
+    if (name === "missed") load();
+  });
+
+  async function load() {
+    const [{ cameras }, { alerts }, now] = await Promise.all([
+      get("/api/cameras"), get("/api/alerts?limit=40"), get("/api/alerts?state=open&limit=500"),
+    ]);
+    if (!tiles.size)
+      for (const camera of cameras) {
+        const tile = new Tile(camera);
+        tiles.set(camera.name, tile);
+        grid.append(tile.element);
+        watcher.observe(tile.element);
+      }
+    for (const camera of cameras) if (camera.state) latest.cameras[camera.name] ??= camera.state;
+    open.clear();
+    for (const alert of now.alerts) if (!alert.silenced) open.set(alert.id, alert);
+    for (const name of tiles.keys()) settle(name);
+    recent.replaceChildren(...alerts.map(alert => alertRow(alert)));
+    if (!alerts.length) recent.append(h("p", { class: "empty" }, "No alerts yet"));
+    states();
+  }
+  load().catch(error => grid.replaceChildren(h("p", { class: "problem" }, error.message)));
+
+  function resize(to) {
+    size = to;
+    localStorage.setItem("streamer.tiles", to);
+    grid.style.setProperty("--tile", `${SIZES[to]}px`);
+    watch();
+  }
+  resize(size in SIZES ? size : "Medium");
+  const sizes = h("div", { class: "toggles", role: "group", "aria-label": "Size of the pictures" },
+    Object.keys(SIZES).map(each => h("button", {
+      class: "small", type: "button", "aria-pressed": String(each === size),
+      onclick: event => {
+        for (const other of event.currentTarget.parentNode.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
+        resize(each);
+      },
+    }, each)));
+
+  return {
+    title: "Cameras",
+    element: h("div", {},
+      h("div", { class: "head" }, h("h1", {}, "Cameras"), summary, h("span", { class: "grow" }), toggles(() => tiles.forEach(tile => tile.screen.draw())), sizes),
+      h("div", { class: "wall-page" }, grid,
+        h("aside", { class: "card rail", "aria-label": "Latest alerts" },
+          h("header", {}, h("h2", {}, "Latest alerts"), h("span", { class: "grow" }), h("a", { class: "crumb", href: "/alerts" }, "All alerts")), recent))),
+    close() {
+      stop();
+      live.close();
+      watcher.disconnect();
+      clearTimeout(timer);
+      tiles.forEach(tile => tile.screen.close());
+    },
+  };
+}
+
+class Tile {
+  constructor(camera) {
+    this.name = camera.name;
+    this.screen = new Screen(camera.name, camera);
+    this.over = h("div", { class: "over" }, "No picture yet");
+    this.badge = h("span", { class: "badge", hidden: true });
+    this.dot = h("span", { class: "dot connecting" });
+    this.right = h("span", { class: "right" });
+    this.stage = h("div", { class: "screen" }, this.screen.canvas, this.over, this.badge);
+    this.element = h("a", { class: "card tile", href: `/cameras/${encodeURIComponent(camera.name)}`, role: "listitem", "data-camera": camera.name, "aria-label": camera.name },
+      this.stage, h("footer", {}, this.dot, h("b", {}, camera.name), this.right));
+  }
+
+  show(body, bitmap) {
+    this.stage.style.aspectRatio = `${body.size[0]} / ${body.size[1]}`;
+    this.screen.show(body, bitmap);
+    this.seen = inView(body.objects);
+    this.words();
+  }
+
+  state(state) {
+    this.link = state;
+    this.dot.className = `dot ${state.asleep ? "asleep" : state.link}`;
+    const away = state.link === "offline" || state.link === "connecting";
+    this.over.hidden = !away && Boolean(this.screen.body);
+    this.over.textContent = away ? state.trouble ?? LINKS[state.link] : "Waiting for the first picture";
+    this.badge.hidden = !state.asleep;
+    this.badge.textContent = state.asleep ? "asleep · nothing moves" : "";
+    this.words();
+  }
+
+  words() {
+    if (this.screen.body && this.link?.link !== "offline") this.over.hidden = true;
+    const link = this.link;
+    this.right.textContent = link && link.link === "offline" ? `offline for ${span(link.for_s)}` : this.seen ?? (link ? LINKS[link.link] : "");
+  }
+
+  alerts(open) {
+    const worst = open.reduce((most, each) => (RANK[each.severity] > RANK[most] ? each.severity : most), "info");
+    if (open.length) this.element.dataset.alert = worst;
+    else delete this.element.dataset.alert;
+    this.screen.alerted = new Set(open.flatMap(each => each.track_ids));
+    this.element.setAttribute("aria-label", open.length ? `${this.name}, ${open.length} open alert${open.length > 1 ? "s" : ""}` : this.name);
+  }
+}

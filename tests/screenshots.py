@@ -1,0 +1,110 @@
+"""Pictures of every page of the console, for its documentation: `python -m tests.screenshots [FOLDER]`.
+
+A real service watches the demo's drawn street over RTSP, and a camera that nobody can reach; a browser logs in and
+looks. Needs Chromium, and the extras demo, web and dev.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from playwright.sync_api import Browser, Page, expect
+
+from streamer.demo.clips import prepare_clips
+from streamer.demo.script import Ground
+from streamer.demo.views import VIEWS
+from streamer.demo.watch import Addresses, posts, write_configuration
+from streamer.zoo import bundled_model
+from tests.conftest import ROOT
+from tests.console import chromium, visiting, wait_until_served, with_console
+from tests.living import running
+from tests.redis_server import RedisServer
+from tests.rtsp import aio_rtsp_server, free_port
+
+_ALERTS_WITHIN_MS = 120_000
+
+
+def main(folder: Path) -> None:
+    """Take them all."""
+    clips = prepare_clips(Path.home() / ".cache" / "streamer" / "demo")
+    assert clips is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="streamer-screenshots-") as scratch:
+        room = Path(scratch)
+        videos = room / "videos"
+        videos.mkdir()
+        for name, clip in clips.items():
+            shutil.copy(clip.video, videos / f"{name}.mp4")  # the server follows no links
+        with RedisServer(room / "redis") as redis, aio_rtsp_server(videos) as rtsp:
+            cameras = {name: rtsp.url(f"{name}.mp4", loop=True) for name in VIEWS}
+            config = room / "cameras.yaml"
+            write_configuration(
+                config, posts(Ground()), Addresses(redis.url, "", cameras, room), 0, bundled_model(), room / "data", 1000
+            )
+            settings = yaml.safe_load(config.read_text())
+            settings["cameras"]["car-park"] = {"url": f"rtsp://127.0.0.1:{free_port()}/main"}
+            config.write_text(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None))
+            address = with_console(config)
+            with running(config), chromium() as browser:
+                wait_until_served(address)
+                take(browser, address, folder)
+
+
+def take(browser: Browser, address: str, folder: Path) -> None:
+    """Every page, in the light or in the dark, large or as a phone shows it."""
+
+    def shoot(page: Page, name: str) -> None:
+        page.screenshot(path=folder / f"console_{name}.png")
+        print(folder / f"console_{name}.png")
+
+    with visiting(browser, address) as visit:
+        visit.page.goto(address)
+        visit.page.get_by_label("Name").wait_for()
+        shoot(visit.page, "login")
+        page = visit.log_in("ada")
+        rows = page.get_by_role("list", name="Latest alerts").get_by_role("listitem")
+        expect(rows.nth(5)).to_be_visible(timeout=_ALERTS_WITHIN_MS)
+        _wait_for_boxes(page)
+        shoot(page, "wall")
+        page.goto(f"{address}/alerts")
+        page.get_by_role("list", name="Alerts").get_by_role("listitem").filter(has_text="yard").last.click()
+        detail = page.get_by_role("region", name="Alert")
+        detail.get_by_label("Comment").fill("The gardener; expected until noon.")
+        detail.get_by_role("button", name="Acknowledge").click()
+        expect(detail).to_contain_text("Acknowledged by ada")
+        detail.get_by_role("img").wait_for()
+        shoot(page, "alert")
+        page.goto(f"{address}/cameras/yard/places")
+        page.locator("canvas[data-shown]").wait_for()
+        page.get_by_label("Name of zone yard").focus()
+        shoot(page, "places")
+    with visiting(browser, address, scheme="dark") as visit:
+        page = visit.log_in("otto")
+        _wait_for_boxes(page)
+        shoot(page, "wall_dark")
+        page.goto(f"{address}/cameras/gate")
+        expect(page.get_by_text("picture", exact=False).first).to_be_visible()
+        page.locator("canvas[data-pictures]").wait_for()
+        shoot(page, "camera")
+    with visiting(browser, address, scheme="dark", size=(390, 844)) as visit:
+        page = visit.log_in("otto")
+        _wait_for_boxes(page)
+        shoot(page, "phone_wall")
+        page.goto(f"{address}/alerts")
+        page.get_by_role("list", name="Alerts").get_by_role("listitem").first.click()
+        page.get_by_role("region", name="Alert").get_by_role("button", name="Acknowledge").wait_for()
+        shoot(page, "phone_alert")
+
+
+def _wait_for_boxes(page: Page) -> None:
+    tiles = page.get_by_role("list", name="Cameras").get_by_role("listitem")
+    expect(tiles.filter(has_text=re.compile(r"\d (person|car)")).first).to_be_visible(timeout=60_000)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
