@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamer.clock import Clock
@@ -21,6 +21,9 @@ from streamer.scheduling.shares import FairShares
 from streamer.scheduling.triage import Waiting, given_up
 from streamer.types import Frame
 
+_LATE_MAY = 4.0
+"""What led up to a wake comes all at once, often of several cameras, and is the beginning of what is to be seen. It may
+be so much older than the promise: live frames go before it, and nobody loses by it."""
 _SURE = 0.8
 """Of the model's time, what is planned with: the rest is for analysis, publishing, and predictions that fail."""
 
@@ -39,6 +42,10 @@ class BatchPolicy:
     max_wait_s: float = 0.010
     max_age_s: float = 0.5
     depth: int = 16
+
+    def due_s(self, frame: Frame) -> float:
+        """By which monotonic time its result should be published."""
+        return frame.received_s + self.max_age_s * (_LATE_MAY if frame.late else 1.0)
 
     def wait_for(self, waiting: int, cameras: int, oldest_age_s: float) -> float:
         """Seconds to keep waiting for a fuller batch; 0 means take it now.
@@ -69,7 +76,8 @@ class InboxClosed(Exception):
 class FrameInbox:
     """Frames of all cameras, waiting for as many consumers as there are lanes. Every method from any thread.
 
-    costs: what a batch takes, learned from took(). weights: of cameras whose share is not 1.
+    costs: what a batch takes, learned from done(). weights: of cameras whose share is not 1. one_by_one: cameras of
+    which no frame is handed out before the one before is done; of others several lanes may hold one each.
     """
 
     def __init__(
@@ -82,12 +90,15 @@ class FrameInbox:
         lanes: int = 1,
         costs: CostModel | None = None,
         weights: Mapping[str, float] | None = None,
+        one_by_one: frozenset[str] = frozenset(),
     ) -> None:
         self._ledgers, self._policy, self._clock = dict(ledgers), policy, clock
         self._demand_paced = demand_paced
         self._lanes, self._costs, self._shares = lanes, costs or CostModel(), FairShares(weights)
         self._queues: dict[str, deque[Frame]] = {camera: deque() for camera in ledgers}
         self._waiting: dict[str, deque[Frame]] = {}  # the queues that are not empty
+        self._one_by_one = one_by_one
+        self._out: set[str] = set()  # of these, whose frame a lane has
         self._idle = 0  # lanes that wait in take()
         self._taken = 0
         self._ending: set[str] = set()
@@ -139,10 +150,12 @@ class FrameInbox:
                 now_s = self._clock.monotonic()
                 self._drop_stale(now_s)
                 self._give_up_late(now_s)
-                if self._waiting:
-                    pause_s = self._pause_s(now_s)
+                if heads := self._heads():
+                    pause_s = self._pause_s(heads, now_s)
                     if pause_s == 0.0 or self._closed:
-                        return self._pop()
+                        return self._pop(heads)
+                elif self._waiting:
+                    pause_s = None
                 elif ended := self._newly_ended():
                     return self._batch((), ended)
                 elif self._closed:
@@ -155,10 +168,13 @@ class FrameInbox:
                 finally:
                     self._idle -= 1
 
-    def took(self, frames: int, seconds: float) -> None:
-        """A batch of so many frames kept the model busy for so long."""
+    def done(self, batch: Batch, seconds: float) -> None:
+        """The model is through with a batch, which kept it busy for so long."""
         with self._offered:
-            self._costs.took(frames, seconds)
+            self._costs.took(len(batch.frames), seconds)
+            if self._out:
+                self._out.difference_update(frame.camera for frame in batch.frames)
+                self._offered.notify_all()
 
     def close(self, *, drain: bool) -> None:
         """No more offers. drain: what waits is still handed out; otherwise it is dropped and counted."""
@@ -182,16 +198,19 @@ class FrameInbox:
         """How much longer the model takes now than when it was warmed up."""
         return self._costs.slowness
 
-    def _pause_s(self, now_s: float) -> float | None:
-        waiting = len(self._waiting)
+    def _heads(self) -> list[Frame]:
+        """The oldest frame of each camera that may have one handed out."""
+        return [queue[0] for camera, queue in self._waiting.items() if camera not in self._out]
+
+    def _pause_s(self, heads: Sequence[Frame], now_s: float) -> float | None:
+        waiting = len(heads)
         if not self._costs.worth_waiting(waiting, min(self._costs.best_size(self._policy.max_batch), len(self._live))):
             return 0.0
-        oldest_age_s = now_s - min(queue[0].received_s for queue in self._waiting.values())
+        oldest_age_s = now_s - min(frame.received_s for frame in heads)
         return self._policy.wait_for(waiting, len(self._live), oldest_age_s)
 
-    def _pop(self) -> Batch:
-        heads = [queue[0] for queue in self._waiting.values()]
-        heads.sort(key=lambda frame: (frame.camera in self._demand_paced, frame.received_s))
+    def _pop(self, heads: list[Frame]) -> Batch:
+        heads.sort(key=lambda frame: (frame.camera in self._demand_paced, self._policy.due_s(frame)))
         # Lanes that have nothing to do take their part of it.
         size = min(self._costs.best_size(self._policy.max_batch), -(-len(heads) // (1 + self._idle)))
         self._shares.waiting(self._waiting)
@@ -203,6 +222,8 @@ class FrameInbox:
 
     def _popped(self, camera: str) -> Frame:
         self._shares.served(camera)
+        if camera in self._one_by_one:
+            self._out.add(camera)
         return self._without_oldest(camera)
 
     def _without_oldest(self, camera: str) -> Frame:
@@ -228,7 +249,7 @@ class FrameInbox:
             if camera in self._demand_paced:
                 continue
             stale = 0
-            while camera in self._waiting and now_s - self._waiting[camera][0].received_s > self._policy.max_age_s:
+            while camera in self._waiting and now_s > self._policy.due_s(self._waiting[camera][0]):
                 self._without_oldest(camera)
                 stale += 1
             if stale:
@@ -238,7 +259,7 @@ class FrameInbox:
         """What would be late, by what frames cost now, goes at once: for those that then are not."""
         seconds_per_frame = self._costs.per_frame(self._policy.max_batch) / (self._lanes * _SURE)
         waiting = [
-            Waiting(frame.received_s + self._policy.max_age_s, camera)
+            Waiting(self._policy.due_s(frame), camera)
             for camera, queue in self._waiting.items()
             if camera not in self._demand_paced
             for frame in queue

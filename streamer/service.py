@@ -198,7 +198,7 @@ class Service:
                     started_s = time.perf_counter()
                     detections = self._detector.detect(batch.frames)
                     took_s = time.perf_counter() - started_s
-                    self._inbox.took(len(batch.frames), took_s)
+                    self._inbox.done(batch, took_s)
                     self._metrics.stage("infer", took_s)
                     self._metrics.batch_frames.observe(len(batch.frames))
                 self._detected.put(
@@ -254,7 +254,7 @@ class Service:
         with contextlib.suppress(ChannelClosed):
             while not self._ending.wait(_WATCH_EVERY_S):
                 now_s, now = self._clock.monotonic(), self._clock.now()
-                # A switch that dies takes many cameras with it: all of them in one write, or frames would wait for each.
+                # A switch that dies takes many cameras with it: one write for all, or frames would wait for each.
                 changes = [
                     change
                     for unit in self._cameras.values()

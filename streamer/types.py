@@ -62,6 +62,7 @@ class Frame:
     image       uint8 (h, w, 3), RGB, already at the size at which the model sees it (InputFit.of(source_wh).content_wh)
     source_wh   width and height in pixels of the picture that the camera sent
     picture     the full-size picture
+    late        it led up to a wake: it was late already when it came, and may be later still
     on_device   the same pixels as image in the memory of the device that decoded them, where they were shrunk there
     """
 
@@ -74,6 +75,7 @@ class Frame:
     captured_at: float
     received_s: float
     picture: Picture
+    late: bool = False
     on_device: OnDevice | None = None
 
 

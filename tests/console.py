@@ -42,13 +42,17 @@ ROLES = {"vera": "viewer", "otto": "operator", "ada": "admin"}
 def wait_until_served(address: str, within_s: float = 90.0) -> None:
     """Block until the console answers."""
     deadline_s, tick = time.monotonic() + within_s, threading.Event()
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, OSError) as error:
-            assert time.monotonic() < deadline_s, f"no console at {address} within {within_s:g} s: {error}"
-            tick.wait(0.1)
+    while not _is_served(address):
+        assert time.monotonic() < deadline_s, f"no console at {address} within {within_s:g} s"
+        tick.wait(0.1)
+
+
+def _is_served(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 class Visit:

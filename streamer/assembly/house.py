@@ -22,7 +22,7 @@ from streamer.assembly.labels import check_labels
 from streamer.assembly.model import OpenModel, open_model
 from streamer.assembly.on_device import with_shrinker
 from streamer.assembly.readings import behaviour_rows, command_rows, delivery_rows, suppressed_rows
-from streamer.assembly.regions import lanes_for, looking
+from streamer.assembly.regions import looking, one_by_one
 from streamer.assembly.rules import policies
 from streamer.assembly.unit import MakeSource, build_unit
 from streamer.assembly.web import check_web, open_console
@@ -214,15 +214,15 @@ def _service(
     settings = config.inference
     policy = BatchPolicy(settings.max_batch, settings.max_wait_s, settings.max_age_s, settings.depth)
     demand_paced = frozenset(unit.camera for unit in units if unit.source.demand_paced)
-    lanes = lanes_for(config, model.pool.lanes)
     inbox = FrameInbox(
         {unit.camera: unit.ledger for unit in units},
         policy,
         clock,
         demand_paced=demand_paced,
-        lanes=lanes,
+        lanes=model.pool.lanes,
         costs=CostModel(model.plan.seconds),
         weights=weights(config),
+        one_by_one=one_by_one(config),
     )
     metrics.read_from(
         lambda: [
@@ -237,7 +237,7 @@ def _service(
         sink,
         metrics,
         clock,
-        lanes=lanes,
+        lanes=model.pool.lanes,
         behaviour=behaviour,
         show_cameras=delivery.update_cameras,
         others=lambda: (

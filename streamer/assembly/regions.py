@@ -34,13 +34,13 @@ def looking(config: Config, detector: Detector) -> Detector:
     return EasyFrames(detector, limits) if limits else detector
 
 
-def lanes_for(config: Config, lanes: int) -> int:
-    """How many batches may be in the model at once: one, where a camera's looks remember what its last frame showed.
-
-    Two lanes may hold two frames of one camera, and the later one may come first: then chance would say what is told.
-    """
-    remembers = any(each.detect.regions == "motion" or each.detect.skip_easy for each in config.cameras.values())
-    return 1 if remembers else lanes
+def one_by_one(config: Config) -> frozenset[str]:
+    """Cameras whose looks remember what the last frame showed: two of their frames at once would be chance."""
+    return frozenset(
+        name
+        for name, camera in config.cameras.items()
+        if camera.detect.regions == "motion" or camera.detect.skip_easy is not None
+    )
 
 
 def _look(asked: DetectConfig, detector: Detector) -> Look | None:

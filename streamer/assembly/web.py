@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamer.assembly.places import ConfiguredPlaces
 from streamer.board import CameraStates
 from streamer.clock import Clock
-from streamer.config import Config, parse_config
-from streamer.config.places_text import with_places
+from streamer.config import Config
+from streamer.config.model import WebConfig
 from streamer.control.desk import WakeDesk
 from streamer.errors import ConfigError
 from streamer.service import Service
@@ -28,12 +25,9 @@ from streamer.web.control_room import ControlRoom, Overlooked
 from streamer.web.news import News
 from streamer.web.parts import CameraAbout, ConsoleParts
 from streamer.web.pictures import Pictures
-from streamer.web.places import CameraPlaces, PlacesRefused, Points
 from streamer.web.sessions import Account, Sessions, Token
 
 _log = logging.getLogger("streamer.assembly")
-
-BACKUP = ".before-console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +45,20 @@ class Console:
 
     @contextlib.contextmanager
     def serving(self, service: Service, desk: WakeDesk) -> Iterator[None]:
-        """The console is served while inside. Raises ConfigError where it cannot be."""
+        """The console is served while inside. Raises ConfigError where one that was configured cannot be."""
         from streamer.web.server import ConsoleServer  # the extra 'web'
 
         web = self.config.web
         assert web is not None
         parts = _parts(self, lambda: _states(service), desk)
-        server = ConsoleServer(parts, web.host, web.port, cert=web.cert, key=web.key)
+        try:
+            server = ConsoleServer(parts, web.host, web.port, cert=web.cert, key=web.key)
+        except ConfigError as error:
+            if web != WebConfig():
+                raise
+            _log.warning("no console: %s", error)
+            yield
+            return
         try:
             yield
         finally:
@@ -74,7 +75,8 @@ def open_console(config: Config, clock: Clock, origin: str, delivery: Delivery) 
         yield None
         return
     if missing := _missing():
-        _log.error("no console: %s is not installed (pip install 'streamer[web]'); the watching goes on", missing)
+        level = logging.INFO if config.web == WebConfig() else logging.ERROR  # nobody asked for it, or somebody did
+        _log.log(level, "no console: %s is not installed (pip install 'streamer[web]'); the watching goes on", missing)
         yield None
         return
     shelf = AlertShelf(config.data_dir / "console.db", keep=config.web.keep_alerts)
@@ -84,71 +86,6 @@ def open_console(config: Config, clock: Clock, origin: str, delivery: Delivery) 
         yield console
     finally:
         console.room.close()
-
-
-class ConfiguredPlaces:
-    """web.places.PlacesFile over the YAML file; what is written takes effect at the next start.
-
-    Whatever is written has been read back and checked as `validate` does, and changes nothing but these places. The
-    file as it was before stays beside it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, camera: str) -> CameraPlaces:
-        """As they stand in the file now. Raises PlacesRefused."""
-        text = self._text()
-        settings = self._checked(text).cameras.get(camera)
-        if settings is None:
-            raise PlacesRefused([f"camera '{camera}' is no longer in {self._path.name}"])
-        used: dict[str, list[str]] = {}
-        for rule in settings.rules:
-            if place := getattr(rule, "zone", None) or getattr(rule, "line", None):
-                used.setdefault(place, []).append(rule.name)
-        return CameraPlaces(settings.zones, settings.lines, used, _version(text))
-
-    def write(self, camera: str, zones: Mapping[str, Points], lines: Mapping[str, Points], version: str) -> bool:
-        """Put them in their place; they take effect at the next start. Raises PlacesRefused."""
-        before = self._text()
-        if _version(before) != version:
-            raise PlacesRefused(
-                [f"{self._path.name} was changed by somebody else in the meantime: load the page again"], stale=True
-            )
-        try:
-            after = with_places(before, camera, zones, lines)
-        except ValueError as error:
-            raise PlacesRefused([str(error)]) from error
-        self._compare(self._checked(before), self._checked(after), camera, zones, lines)
-        try:
-            shutil.copy2(self._path, self._path.with_name(self._path.name + BACKUP))
-            _replace(self._path, after)
-        except OSError as error:
-            raise PlacesRefused([f"{self._path} cannot be written: {error.strerror or error}"]) from error
-        _log.info("zones and lines of camera %r were changed in %s", camera, self._path)
-        return False
-
-    def _text(self) -> str:
-        try:
-            return self._path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise PlacesRefused([f"{self._path} cannot be read: {error}"]) from error
-
-    def _checked(self, text: str) -> Config:
-        try:
-            return parse_config(text, self._path.name)
-        except ConfigError as error:
-            raise PlacesRefused(error.problems) from error
-
-    def _compare(
-        self, before: Config, after: Config, camera: str, zones: Mapping[str, Points], lines: Mapping[str, Points]
-    ) -> None:
-        """Aliases, merges and odd layouts: where the text does not say what was meant, nothing is written."""
-        wanted = {"zones": _rounded(zones), "lines": _rounded(lines)}
-        meant = before.cameras[camera].model_copy(update=wanted)
-        same = before.model_copy(update={"cameras": {**before.cameras, camera: meant}})
-        if after.model_dump(mode="json") != same.model_dump(mode="json"):
-            raise PlacesRefused([f"{self._path.name} is written in a way that only a person can change: edit it there"])
 
 
 def check_web(config: Config, origin: str) -> None:
@@ -188,7 +125,7 @@ def _parts(console: Console, states: Any, desk: WakeDesk) -> ConsoleParts:
         sessions=Sessions(accounts, tokens, console.clock, last_s=web.session_hours * 3600),
         folder=config.data_dir,
         wake=desk.wake,
-        places=ConfiguredPlaces(file) if file.is_file() else None,
+        places=ConfiguredPlaces(file, config) if file.is_file() else None,
         clock=console.clock,
         secure=web.cert is not None,
         host=web.host,
@@ -214,27 +151,3 @@ def _about(name: str, config: Config) -> CameraAbout:
         for rule in camera.rules
     ]
     return CameraAbout(name, camera.zones, camera.lines, rules, camera.analyse_fps)
-
-
-def _rounded(shapes: Mapping[str, Points]) -> dict[str, list[tuple[float, float]]]:
-    return {name: [(round(x, 4), round(y, 4)) for x, y in points] for name, points in shapes.items()}
-
-
-def _version(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    """The whole file or none of it, with the rights that it had."""
-    mode = path.stat().st_mode & 0o777
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -320,6 +320,7 @@ class SessionReader:
             captured_at=captured_at,
             received_s=received_s,
             picture=DecodedPicture(arrived.frame),
+            late=self._gated.catching_up,
             on_device=on_device,
         )
         if self._gated.woke_s is not None:

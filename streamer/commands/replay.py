@@ -75,13 +75,14 @@ def _replay(args: argparse.Namespace) -> int:
         return diff(args)
     if args.video is None:
         raise ConfigError(["which video? Name one, or say --expect with a file that names them"])
-    rendering = rendering_place(args.render, args.video)
+    video = there(args.video)
+    rendering = rendering_place(args.render, video)
     if args.config:
         equipment = equipped(args.config, args)
     else:  # a camera without rules
         bare = Config.model_validate({"cameras": {args.camera or "camera": {"url": str(args.video)}}})
         equipment = Equipment(bare, "the command line", args)
-    watch, video = equipment.watch(args.camera), there(args.video)
+    watch = equipment.watch(args.camera)
     film = Film()
     with lines_to(args.out, None if rendering else sys.stdout) as lines, progress(video.name) as advance:
         watch.replay(video, lines, advance, *([film] if rendering else []))

@@ -7,7 +7,7 @@ import json
 
 from streamer.commands.replay_lines import lines_to
 from streamer.commands.replay_print import console
-from streamer.commands.replay_watch import Watch, equipped, progress, there
+from streamer.commands.replay_watch import equipped, progress, there
 from streamer.errors import ConfigError, SourceError
 from streamer.expectations.comparison import compare
 from streamer.expectations.report import comparison_json
@@ -15,7 +15,6 @@ from streamer.expectations.seen import AlertGatherer
 from streamer.expectations.tables import comparison_table
 
 SAME_WITHIN_S = 0.5
-_EYES = ("analyse_fps", "decode", "look_every_s", "keep_alive_s", "sleep_after_s", "motion_masks", "detect", "tracking")
 
 
 def diff(args: argparse.Namespace) -> int:
@@ -27,16 +26,18 @@ def diff(args: argparse.Namespace) -> int:
     video = there(args.video)
     before = equipped(args.config, args).watch(args.camera)
     after = equipped(args.diff, args).watch(args.camera or before.name, "--diff")
-    first, second = AlertGatherer(), AlertGatherer()
+    first, second, same_tracks = AlertGatherer(), AlertGatherer(), before.sees_the_same(after)
     try:
-        with lines_to(args.out) as lines, progress(f"{video.name}, before") as advance:
-            before.replay(video, first, lines, advance)
-        with progress(f"{video.name}, after") as advance:
-            after.replay(video, second, advance)
+        with lines_to(args.out) as lines, progress(video.name) as advance:
+            if same_tracks:
+                before.replay_beside(after, video, (first, lines, advance), (second,))
+            else:
+                before.replay(video, first, lines, advance)
+                after.replay(video, second, advance)
     except SourceError as error:  # what cannot be read is no difference
         raise ConfigError([str(error)]) from error
     tolerance_s = args.tolerance if args.tolerance is not None else SAME_WITHIN_S
-    comparison = compare(first.alerts, second.alerts, tolerance_s, same_tracks=_sees_the_same(before, after))
+    comparison = compare(first.alerts, second.alerts, tolerance_s, same_tracks=same_tracks)
     if args.json:
         print(json.dumps(comparison_json(str(video), before.name, comparison), indent=2))
     else:
@@ -45,10 +46,3 @@ def diff(args: argparse.Namespace) -> int:
         shown.print(comparison_table(comparison, title))
         shown.print(comparison.told, style="green" if comparison.same else "red", markup=False, soft_wrap=True)
     return 0 if comparison.same else 1
-
-
-def _sees_the_same(one: Watch, other: Watch) -> bool:
-    """Whether nothing but rules, zones and names differs: then tracks have the same ids."""
-    if one.detector.model_hash != other.detector.model_hash or one.config.model != other.config.model:
-        return False
-    return all(getattr(one.camera, key) == getattr(other.camera, key) for key in _EYES)

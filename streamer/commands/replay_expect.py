@@ -30,7 +30,7 @@ def expect(args: argparse.Namespace) -> int:
         raise ConfigError([f"{args.expect}: names no 'config'; write it there, or say --config"])
     numbers = _asked_for(written, args)
     equipment = equipped(path, args)
-    tasks = _checked(written, numbers, equipment)
+    tasks = _checked(written, numbers, equipment, args.camera)
     places = {
         number: rendering_place(args.render, written.there(video.video), of_several=len(numbers) > 1)
         for number, video in enumerate(written.expectations.videos)
@@ -61,15 +61,20 @@ def _asked_for(written: Written, args: argparse.Namespace) -> list[int]:
     return numbers
 
 
-def _checked(written: Written, numbers: Sequence[int], equipment: Equipment) -> list[tuple[int, Watch]]:
-    """The cameras of these videos. Raises ConfigError with everything that is wrong, before the first is replayed."""
+def _checked(
+    written: Written, numbers: Sequence[int], equipment: Equipment, otherwise: str | None
+) -> list[tuple[int, Watch]]:
+    """The cameras of these videos, `otherwise` where one names none.
+
+    Raises ConfigError with everything that is wrong, before the first is replayed.
+    """
     tasks: list[tuple[int, Watch]] = []
     problems: list[str] = []
     for number in numbers:
         video = written.expectations.videos[number]
         where = f"{written.path}:{written.line_of('videos', number, 'camera')}: camera"
         try:
-            watch = equipment.watch(video.camera, where)
+            watch = equipment.watch(video.camera or otherwise, where)
             there(written.there(video.video), f"{written.path}:{written.line_of('videos', number, 'video')}: ")
         except ConfigError as error:
             problems += error.problems

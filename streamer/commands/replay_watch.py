@@ -22,9 +22,12 @@ from streamer.config import CameraConfig, Config, load_config
 from streamer.detect import OnnxDetector
 from streamer.errors import ConfigError
 from streamer.expectations.load import Vocabulary
-from streamer.pipeline import replay
-from streamer.stages import FrameSource, Sink
+from streamer.expectations.seen import ENDED
+from streamer.pipeline import CameraPipeline, analyse, replay
+from streamer.stages import BehaviourModel, FrameSource, Sink
 from streamer.types import AlertChange, FrameResult
+
+_EYES = ("analyse_fps", "decode", "look_every_s", "keep_alive_s", "sleep_after_s", "motion_masks", "detect", "tracking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,33 @@ class Watch:
 
     def replay(self, video: Path, *sinks: Sink) -> None:
         """Every chosen frame of a video through the camera's rules. Raises SourceError where it cannot be read."""
-        pipeline = build_pipeline(self.name, self.camera, self.config, self.detector)
-        behaviour = open_behaviour(self.config, self.detector, everywhere=True)  # nobody waits: tell all there is
+        pipeline, behaviour = self._minds()
         source = build_recording(self.name, self.camera, video, self.detector)
         replay(source, looking(self.config, self.detector), pipeline, _All(sinks), behaviour)
+
+    def replay_beside(self, other: Watch, video: Path, sinks: Sequence[Sink], others_sinks: Sequence[Sink]) -> None:
+        """As replay() of both, where they see the same: every frame is decoded and detected once."""
+        detector = looking(self.config, self.detector)
+        watchers = [(*self._minds(), _All(sinks)), (*other._minds(), _All(others_sinks))]
+        for frame in build_recording(self.name, self.camera, video, self.detector).frames():
+            [detections] = detector.detect([frame])
+            for pipeline, behaviour, sink in watchers:
+                for result in analyse([(pipeline, frame, detections)], behaviour):
+                    sink.publish(result)
+        for pipeline, _, sink in watchers:
+            sink.announce(pipeline.finish(ENDED))
+
+    def sees_the_same(self, other: Watch) -> bool:
+        """Whether nothing but rules and their places differs: then tracks have the same ids."""
+        if self.name != other.name or self.config.model != other.config.model:
+            return False
+        if self.detector.model_hash != other.detector.model_hash:
+            return False
+        return all(getattr(self.camera, key) == getattr(other.camera, key) for key in _EYES)
+
+    def _minds(self) -> tuple[CameraPipeline, BehaviourModel | None]:
+        pipeline = build_pipeline(self.name, self.camera, self.config, self.detector)
+        return pipeline, open_behaviour(self.config, self.detector, everywhere=True)  # nobody waits: tell all there is
 
     def every_frame(self, video: Path) -> FrameSource:
         """The same video with the same times, and every frame of it."""

@@ -95,6 +95,8 @@ def _configuration(args: argparse.Namespace) -> Config:
         changes["http"] = _http(args.http, config.http or HttpConfig())
     if args.web:
         changes["web"] = _web(args.web, config.web or WebConfig())
+    elif "web" not in config.model_fields_set:  # `web: null` switches it off
+        changes["web"] = WebConfig()
     return config.model_copy(update=changes)
 
 

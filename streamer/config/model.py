@@ -333,12 +333,18 @@ class ModelConfig(Strict):
     threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"  # in all; auto: as many as there are cores
     lanes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"  # calls at once; auto: what proves faster
     device: ModelDevice | Annotated[list[ModelDevice], Field(min_length=1)] | None = None  # GPU 0, 'cuda:1', [0, 1]
-    precision: Literal["as_exported", "fp16"] = "as_exported"
+    precision: Literal["as_exported", "fp16", "fastest"] = "as_exported"  # fastest: the int8 one where that is faster
 
     @property
     def devices(self) -> tuple[int | str | None, ...]:
         """One per session."""
         return tuple(self.device) if isinstance(self.device, list) else (self.device,)
+
+    @model_validator(mode="after")
+    def _fastest_is_measured_on_the_cpu(self) -> ModelConfig:
+        if self.precision == "fastest" and self.provider != "cpu":
+            raise ValueError("'precision: fastest' chooses between fp32 and int8 for 'provider: cpu'")
+        return self
 
     @model_validator(mode="after")
     def _lanes_have_threads(self) -> ModelConfig:
@@ -459,7 +465,7 @@ class WebToken(Strict):
 
 
 class WebConfig(Strict):
-    """The operators' console and its API; port 0 takes a free one.
+    """The operators' console and its API; port 0 takes a free one. `streamer run` serves it unless told `web: null`.
 
     Without users whoever is at this machine may do everything, and nobody else anything: another address than this
     machine's own needs users. cert, key: PEM files, for TLS. keep_alerts: how many the console remembers.

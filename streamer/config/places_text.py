@@ -1,12 +1,14 @@
-"""Zones and lines changed in the text of a configuration file: everything else stays as a person wrote it.
+"""Zones, lines and new rules put into the text of a configuration file: all else stays as a person wrote it.
 
-Only the values of `zones:` and `lines:` of one camera are replaced, in the file's own indentation; comments outside of
-them, variables and the order of keys stay. Whether the result says what was meant is for the caller to check.
+Only the values of `zones:` and `lines:` of one camera are replaced, and rules added behind those that it has, in the
+file's own indentation; comments elsewhere, variables and the order of keys stay. Whether the result says what was meant
+is for the caller to check.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -21,6 +23,26 @@ def with_places(text: str, camera: str, zones: Mapping[str, Points], lines: Mapp
     return text
 
 
+def with_rules(text: str, camera: str, rules: Sequence[Mapping[str, Any]]) -> str:
+    """The text with these rules behind those that a camera has. Raises ValueError where there is no place for them."""
+    settings = _camera(yaml.compose(text, Loader=yaml.SafeLoader), camera)
+    if not rules:
+        return text
+    items = [_item(rule) for rule in rules]
+    there = next((value for key, value in settings.value if key.value == "rules"), None)
+    if there is None:
+        return _inserted(text, settings, f"rules: [{', '.join(items)}]", _listed("rules", items, settings))
+    if not isinstance(there, yaml.SequenceNode):
+        raise ValueError(f"the rules of camera '{camera}' are no list in the file")
+    begin, end = there.start_mark.index, there.end_mark.index
+    if there.flow_style:
+        kept = text[begin : end - 1].rstrip().rstrip(",")
+        return f"{text[:begin]}{kept}{', ' if there.value else ''}{', '.join(items)}]{text[end:]}"
+    end = _end_of_line(text, begin + len(_without_tail(text[begin:end])))
+    dash = " " * there.start_mark.column + "- "
+    return text[:end] + "".join(f"\n{dash}{item}" for item in items) + text[end:]
+
+
 def _with(text: str, camera: str, key: str, shapes: Mapping[str, Points]) -> str:
     settings = _camera(yaml.compose(text, Loader=yaml.SafeLoader), camera)
     for key_node, value_node in settings.value:
@@ -33,17 +55,24 @@ def _with(text: str, camera: str, key: str, shapes: Mapping[str, Points]) -> str
             return text[:begin] + _block(key, shapes, key_node.start_mark.column) + text[end:]
     if not shapes:
         return text
+    column = settings.value[0][0].start_mark.column
+    return _inserted(text, settings, f"{key}: {_flow(shapes)}", _block(key, shapes, column))
+
+
+def _inserted(text: str, settings: yaml.MappingNode, flow: str, block: str) -> str:
+    """One key more: behind the last where the settings stand in braces, else behind the first."""
     if settings.flow_style:
         end = settings.end_mark.index - 1
-        comma = ", " if settings.value else ""
-        return f"{text[:end].rstrip().rstrip(',')}{comma}{key}: {_flow(shapes)}{text[end:]}"
+        return f"{text[:end].rstrip().rstrip(',')}, {flow}{text[end:]}"
     first, value = settings.value[0]
-    end = value.end_mark.index
-    end = first.start_mark.index + len(_without_tail(text[first.start_mark.index : end]))
-    rest_of_line = text[end:].partition("\n")[0]  # a comment behind the first value stays with it
-    end += len(rest_of_line)
-    column = first.start_mark.column
-    return f"{text[:end]}\n{' ' * column}{_block(key, shapes, column)}{text[end:]}"
+    begin = first.start_mark.index
+    end = _end_of_line(text, begin + len(_without_tail(text[begin : value.end_mark.index])))
+    return f"{text[:end]}\n{' ' * first.start_mark.column}{block}{text[end:]}"
+
+
+def _end_of_line(text: str, at: int) -> int:
+    """A comment behind a value stays with it."""
+    return at + len(text[at:].partition("\n")[0].rstrip("\r"))
 
 
 def _camera(document: yaml.Node | None, camera: str) -> yaml.MappingNode:
@@ -61,6 +90,17 @@ def _block(key: str, shapes: Mapping[str, Points], column: int) -> str:
         return f"{key}: {{}}"
     inner = " " * (column + 2)
     return "\n".join([f"{key}:", *(f"{inner}{_name(name)}: {_points(points)}" for name, points in shapes.items())])
+
+
+def _listed(key: str, items: Sequence[str], settings: yaml.MappingNode) -> str:
+    inner = " " * (settings.value[0][0].start_mark.column + 2)
+    return "\n".join([f"{key}:", *(f"{inner}- {item}" for item in items)])
+
+
+def _item(rule: Mapping[str, Any]) -> str:
+    # What was typed is no variable: `${NAME}` would be filled in from the environment.
+    plain = {key: value.replace("$", "$$") if isinstance(value, str) else value for key, value in rule.items()}
+    return yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).strip()
 
 
 def _flow(shapes: Mapping[str, Points]) -> str:

@@ -150,7 +150,7 @@ class Life:
             self.finished.set()
 
     def _frame(self, source: RemoteSource, about: Sequence[Any]) -> Frame:
-        block, height, width, session, index, (source_w, source_h), media_s, captured_at, received_s = about
+        block, height, width, session, index, (source_w, source_h), media_s, captured_at, received_s, late = about
         image = self._picture(block, height, width)
         return Frame(
             camera=source.camera,
@@ -162,6 +162,7 @@ class Life:
             captured_at=captured_at,
             received_s=received_s,
             picture=RemotePicture(self._questions, block, image, (source_w, source_h)),
+            late=late,
         )
 
     def _picture(self, block: int, height: int, width: int) -> NDArray[np.uint8]:

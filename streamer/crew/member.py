@@ -190,7 +190,7 @@ class Member:
         self._pictures[block] = frame.picture
         about = [
             block, height, width, frame.session, frame.index, frame.source_wh,
-            frame.media_s, frame.captured_at, frame.received_s,
+            frame.media_s, frame.captured_at, frame.received_s, frame.late,
         ]  # fmt: skip
         with self._sending:
             news = camera.news.since(self._clock.monotonic())

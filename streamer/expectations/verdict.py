@@ -16,7 +16,7 @@ GOOD: tuple[Outcome, ...] = ("as expected", "kept", "allowed")
 
 _SLACK_S = 1e-6  # what is written to a thousandth is not quite that in floating point
 _NEAR_S = 5.0
-_NEAR_TOLERANCES = 10.0
+_NEAR_TOLERANCES = 3.0
 """How far an alert may be from where it was expected to be told as the same one in another place or at another time."""
 
 

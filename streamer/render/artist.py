@@ -15,7 +15,9 @@ from streamer.render.tags import Tag, draw_tags
 from streamer.types import SEVERITIES
 
 _GOLDEN = 0.61803398875  # neighbours among ids get colours far from each other
-_WASH = 0.18
+_WASH = 0.12
+_FRESH_S = 1.0
+"""So long an alert's own box is drawn where its track is out of sight: longer, and it would frame an empty place."""
 
 
 def draw_scene(rgb: NDArray[np.uint8], scene: Scene, places: Mapping[str, tuple[Points, bool]]) -> None:
@@ -34,7 +36,8 @@ def draw_scene(rgb: NDArray[np.uint8], scene: Scene, places: Mapping[str, tuple[
     of_figures = [_figure(rgb, figure, about.get(figure.track_id), thick) for figure in figures]
     shown = {figure.track_id for figure in figures}
     for notice in notices:
-        if notice.said.box is not None and not shown & set(notice.said.track_ids):
+        stale = notice.said.track_ids and scene.at_s - notice.said.at_s > _FRESH_S
+        if notice.said.box is not None and not stale and not shown & set(notice.said.track_ids):
             corners = box_corners(notice.said.box, rgb)
             cv2.rectangle(rgb, *corners, COLOURS[notice.story.severity], thick + 1, cv2.LINE_AA)
     draw_tags(rgb, [*reversed(of_figures), *of_places])

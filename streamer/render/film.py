@@ -17,12 +17,16 @@ _SURE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glimpse:
-    """One analysed frame at_s seconds into the video: M tracks, boxes float32 (M, 4), normalised, and words of each."""
+    """One analysed frame at_s seconds into the video: M tracks, boxes float32 (M, 4), normalised, and words of each.
+
+    fight: how probable one is in the picture, where a model looks at whole pictures and can say already.
+    """
 
     at_s: float
     ids: tuple[int, ...]
     boxes: Boxes
     words: tuple[str, ...]
+    fight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Film:
         at_s = self._times.see(frame.session, frame.media_s)
         whole = np.array([*frame.source_wh, *frame.source_wh], np.float32)
         ids = tuple(int(each) for each in tracks.ids)
-        self.glimpses.append(Glimpse(at_s, ids, tracks.boxes_xyxy / whole, _words(tracks)))
+        self.glimpses.append(Glimpse(at_s, ids, tracks.boxes_xyxy / whole, _words(tracks), _fight(tracks)))
         self.announce(result.changes)
 
     def announce(self, changes: Sequence[AlertChange]) -> None:
@@ -109,3 +113,8 @@ def _words(tracks: Tracks) -> tuple[str, ...]:
             how = f" {behaviour.labels[int(behaviour.probs[row].argmax())]}"
         words.append(f"{tracks.labels[class_id]} {track_id}{how}")
     return tuple(words)
+
+
+def _fight(tracks: Tracks) -> float | None:
+    scene = tracks.behaviour.scene if tracks.behaviour else None
+    return scene.fight if scene is not None and np.isfinite(scene.fight) else None

@@ -57,8 +57,10 @@ class Panel:
         newest = sorted(scene.notices, key=lambda each: (each.open, each.story.opened_s))[-_ROWS:]
         for row, notice in enumerate(reversed(newest), 1):
             self._notice(panel, row, notice)
-        if len(scene.notices) > _ROWS:
-            self._words(panel, 0, f"{len(scene.notices)} alerts", OTHERS, right=True)
+        at_large = [f"{len(scene.notices)} alerts"] if len(scene.notices) > _ROWS else []
+        if scene.fight is not None:
+            at_large.append(f"fight {scene.fight:.2f}")
+        self._words(panel, 0, "   ".join(at_large), OTHERS, right=True)
         x = self._x(scene.at_s)
         cv2.line(panel, (x, self._line_top - 3), (x, self._height - self._margin + 2), INK, self._thick)
         return panel

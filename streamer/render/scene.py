@@ -38,11 +38,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything to be drawn at one moment; notices in the order in which they opened."""
+    """Everything to be drawn at one moment; notices in the order in which they opened. fight: see Glimpse."""
 
     at_s: float
     figures: tuple[Figure, ...]
     notices: tuple[Notice, ...]
+    fight: float | None = None
 
 
 class Scenes:
@@ -56,7 +57,8 @@ class Scenes:
         """The scene so many seconds into the video."""
         number = bisect_right(self._times_s, at_s + 1e-6) - 1
         figures = self._figures(number, at_s) if number >= 0 else ()
-        return Scene(at_s, figures, tuple(self._notices(at_s)))
+        fight = self._glimpses[number].fight if number >= 0 else None
+        return Scene(at_s, figures, tuple(self._notices(at_s)), fight)
 
     def _figures(self, number: int, at_s: float) -> tuple[Figure, ...]:
         now = self._glimpses[number]
@@ -72,7 +74,8 @@ class Scenes:
     def _trail(self, track_id: int, number: int) -> list[tuple[float, float]]:
         points = []
         until_s = self._glimpses[number].at_s - TRAIL_S
-        for glimpse in reversed(self._glimpses[: number + 1]):
+        for earlier in range(number, -1, -1):
+            glimpse = self._glimpses[earlier]
             if glimpse.at_s < until_s:
                 break
             if track_id in glimpse.ids:

@@ -14,8 +14,8 @@ from streamer import __version__
 from streamer.web.access import ACCESS
 from streamer.web.alert_routes import add_alert_routes
 from streamer.web.camera_routes import add_camera_routes
-from streamer.web.guard import Guard, SafeHeaders
-from streamer.web.login_limit import LoginLimit
+from streamer.web.doorway import Doorway
+from streamer.web.guard import Guard
 from streamer.web.parts import ConsoleParts
 from streamer.web.session_routes import add_session_routes
 
@@ -33,8 +33,8 @@ def build_app(parts: ConsoleParts) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(Guard(parts))],
     )
-    app.add_middleware(SafeHeaders)
-    add_session_routes(app, parts, LoginLimit())
+    app.add_middleware(Doorway)
+    add_session_routes(app, parts)
     add_alert_routes(app, parts)
     add_camera_routes(app, parts)
     _add_pages(app)

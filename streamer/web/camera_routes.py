@@ -9,9 +9,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from streamer.web import streams
+from streamer.web.access import Role
 from streamer.web.guard import person_of
 from streamer.web.parts import CameraAbout, ConsoleParts
-from streamer.web.places import PlacesRefused
+from streamer.web.places import CameraPlaces, Drawn, PlacesRefused
 
 _MOST_LARGE = 9  # cameras in one stream that are shown larger than the model sees them
 Width = Annotated[int, Query(ge=16, le=4096)]
@@ -26,10 +27,11 @@ class Wake(BaseModel):
 
 
 class Places(BaseModel):
-    """Zones and lines, normalised to 0…1; version as it was read."""
+    """All zones and lines, normalised to 0…1; new rules as the configuration writes them; version as it was read."""
 
     zones: dict[str, list[Point]] = {}
     lines: dict[str, list[Point]] = {}
+    rules: list[dict[str, Any]] = Field([], max_length=100)
     version: str
 
 
@@ -103,21 +105,19 @@ def add_camera_routes(app: FastAPI, parts: ConsoleParts) -> None:
 
     @app.get("/api/cameras/{camera}/places", tags=["cameras"])
     def places(camera: str, request: Request) -> dict[str, Any]:
-        """Zones and lines as they stand in the configuration file, which may be newer than what is in force."""
+        """Zones and lines as they stand in the configuration file, which may be newer than what is in force.
+
+        read_only: why they cannot be changed here, or by whom one is.
+        """
         about = known(camera)
-        in_force = {"zones": about.zones, "lines": about.lines}
-        why = None if person_of(request).role.name == "ADMIN" else "changing them needs the role admin"
-        if parts.places is None:
-            why = "the service was started without a configuration file: there is nothing to save them in"
-            return {**in_force, "used_by": {}, "version": None, "read_only": why, "in_force": in_force}
+        why = None if person_of(request).role >= Role.ADMIN else "changing them needs the role admin"
         try:
-            read = parts.places.read(camera)
+            if parts.places is None:
+                raise PlacesRefused(["the service was started without a configuration file to save them in"])
+            return {**_told(parts.places.read(camera)), "read_only": why}
         except PlacesRefused as error:
-            return {**in_force, "used_by": {}, "version": None, "read_only": str(error), "in_force": in_force}
-        return {
-            **{"zones": read.zones, "lines": read.lines, "used_by": read.used_by, "version": read.version},
-            **{"read_only": why, "in_force": in_force},
-        }
+            nothing: dict[str, Any] = {"used_by": {}, "version": None, "in_force": True}
+            return {"zones": about.zones, "lines": about.lines, **nothing, "read_only": str(error)}
 
     @app.put("/api/cameras/{camera}/places", tags=["cameras"])
     def save_places(camera: str, wanted: Places) -> dict[str, Any]:
@@ -126,8 +126,17 @@ def add_camera_routes(app: FastAPI, parts: ConsoleParts) -> None:
         if parts.places is None:
             raise HTTPException(409, "the service was started without a configuration file")
         try:
-            at_once = parts.places.write(camera, wanted.zones, wanted.lines, wanted.version)
+            parts.places.write(camera, Drawn(wanted.zones, wanted.lines, wanted.rules), wanted.version)
+            return _told(parts.places.read(camera))
         except PlacesRefused as error:
             raise HTTPException(409 if error.stale else 422, {"problems": error.problems}) from error
-        read = parts.places.read(camera)
-        return {"zones": read.zones, "lines": read.lines, "version": read.version, "in_force_at_once": at_once}
+
+
+def _told(places: CameraPlaces) -> dict[str, Any]:
+    return {
+        "zones": places.zones,
+        "lines": places.lines,
+        "used_by": places.used_by,
+        "version": places.version,
+        "in_force": places.in_force,
+    }

@@ -63,10 +63,18 @@ class ControlRoom:
         )
         self._record(handling)
         now = self.shelf.handled(handling)
+        if type == "silenced":
+            self.tell_silences()
         if now is not None:
             self.news.tell("alert", now)
         _log.info("alert %s: %s by %s", handling.alert, handling.type, handling.by)
         return handling
+
+    def tell_silences(self) -> list[dict[str, Any]]:
+        """To everybody: what disturbs nobody now; returns it."""
+        silences = self.shelf.silences(self.clock.now())
+        self.news.tell("silences", {"silences": silences})
+        return silences
 
     def close(self) -> None:
         """Nobody watches any more."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamer.web.access import ACCESS, CHANGING, Role
 from streamer.web.parts import ConsoleParts
@@ -14,18 +13,8 @@ from streamer.web.sessions import Person, same_text
 
 COOKIE = "streamer_session"
 CSRF_HEADER = "x-csrf-token"
-
 # Each says that the peer's address is not who asks: a proxy on this machine stands between.
 _SECOND_HAND = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-
-_HEADERS = (
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:;"
-     b" object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-)  # fmt: skip
 
 
 class Guard:
@@ -39,6 +28,9 @@ class Guard:
         least = ACCESS[request.method if request.method != "HEAD" else "GET", request.scope["route"].path]
         person = self._person(request)
         request.state.person = person
+        by_token = "authorization" in request.headers
+        if request.method in CHANGING and not by_token and not _is_from_our_own_page(request):
+            raise HTTPException(403, "this was sent by a page of another address")
         if least is Role.PUBLIC:
             return
         if person is None:
@@ -72,6 +64,12 @@ class Guard:
         )
 
 
+def _is_from_our_own_page(request: Request) -> bool:
+    """Browsers say which page sends a change; programs say nothing, and have no cookies to be robbed of."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
 def person_of(request: Request) -> Person:
     """Who asks; behind the guard there always is somebody, but on public routes."""
     person: Person = request.state.person
@@ -83,27 +81,3 @@ def _is_loopback(peer: str) -> bool:
         return ip_address(peer.partition("%")[0]).is_loopback
     except ValueError:
         return False
-
-
-class SafeHeaders:
-    """ASGI middleware: what browsers are told about every answer; streams pass through untouched."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with our headers."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers: list[Any] = message.setdefault("headers", [])
-                headers += _HEADERS
-                if str(scope.get("path", "")).startswith("/api/"):
-                    headers += [(b"cache-control", b"no-store")] if not _has(headers, b"cache-control") else []
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-def _has(headers: list[Any], name: bytes) -> bool:
-    return any(each == name for each, _ in headers)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-AT_ONCE = 5
-ANOTHER_EVERY_S = 10.0
 MOST_REMEMBERED = 10_000
 
 
 class LoginLimit:
     """A token bucket for every key (an address, a name); from any thread. Times are monotonic seconds."""
 
-    def __init__(self, at_once: int = AT_ONCE, another_every_s: float = ANOTHER_EVERY_S) -> None:
+    def __init__(self, at_once: int, another_every_s: float) -> None:
         self._at_once, self._every_s = at_once, another_every_s
         self._lock = threading.Lock()
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # key → (tries spent, as of when)

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class CameraPlaces:
-    """Of one camera, normalised to 0…1. used_by: zone or line → the rules that name it. version: of the whole file."""
+    """Of one camera, normalised to 0…1. used_by: zone or line → the rules that name it. version: of the whole file.
+
+    in_force: the running service watches just these.
+    """
 
     zones: Mapping[str, Points]
     lines: Mapping[str, Points]
     used_by: Mapping[str, Sequence[str]]
-    version: str | None
+    version: str
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a person has drawn: all zones and lines of a camera, and new rules as the configuration writes them."""
+
+    zones: Mapping[str, Points]
+    lines: Mapping[str, Points]
+    rules: Sequence[Mapping[str, Any]] = ()
 
 
 class PlacesRefused(ValueError):
@@ -34,6 +47,6 @@ class PlacesFile(Protocol):
         """As they stand in the file now. Raises PlacesRefused where it cannot be read."""
         ...
 
-    def write(self, camera: str, zones: Mapping[str, Points], lines: Mapping[str, Points], version: str) -> bool:
-        """Put them in their place; true where they are in force at once. Raises PlacesRefused."""
+    def write(self, camera: str, drawn: Drawn, version: str) -> None:
+        """Put it in its place; whether it is in force, read() says. Raises PlacesRefused."""
         ...

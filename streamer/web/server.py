@@ -18,6 +18,7 @@ from streamer.workers import Deadline, Worker
 _log = logging.getLogger("streamer.web")
 
 _CLOSE_WITHIN_S = 3.0
+_MOST_CONNECTIONS = 512
 
 
 class ConsoleServer:
@@ -39,6 +40,7 @@ class ConsoleServer:
                 server_header=False,
                 proxy_headers=False,
                 lifespan="off",
+                limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=1,
                 ssl_certfile=cert,
                 ssl_keyfile=key,

@@ -29,16 +29,18 @@ class SessionBody(BaseModel):
     login: bool = Field(description="False where there are no users: whoever is at this machine may do everything.")
 
 
-def add_session_routes(app: FastAPI, parts: ConsoleParts, limit: LoginLimit) -> None:
+def add_session_routes(app: FastAPI, parts: ConsoleParts) -> None:
     """The routes of this file."""
     sessions, clock = parts.sessions, parts.clock
+    # By address and name, so that nobody locks out a person by guessing from elsewhere; by address for all names.
+    of_name, of_peer = LoginLimit(at_once=5, another_every_s=10), LoginLimit(at_once=30, another_every_s=2)
 
     @app.post("/api/login", tags=["session"])
     def log_in(login: Login, request: Request, response: Response) -> SessionBody:
         """Begin a session: sets a cookie that scripts cannot read. 401 for a wrong name or password, 429 too often."""
         peer = request.client.host if request.client else "?"
-        keys = (f"peer {peer}", f"user {login.user}")
-        wait_s = max(limit.wait_s(key, clock.monotonic()) for key in keys)
+        name, now_s = f"{peer} {login.user}", clock.monotonic()
+        wait_s = max(of_name.wait_s(name, now_s), of_peer.wait_s(peer, now_s))
         if wait_s > 0:
             raise HTTPException(
                 429, f"too many tries; try again in {wait_s:.0f} s", headers={"Retry-After": str(int(wait_s) + 1)}
@@ -46,8 +48,7 @@ def add_session_routes(app: FastAPI, parts: ConsoleParts, limit: LoginLimit) -> 
         begun = sessions.log_in(login.user, login.password)
         if begun is None:
             raise HTTPException(401, "this name and password do not belong together")
-        for key in keys:
-            limit.forget(key)
+        of_name.forget(name)
         secret, person = begun
         response.set_cookie(
             *(COOKIE, secret), httponly=True, samesite="strict", secure=parts.secure, max_age=int(parts.session_s)

@@ -30,10 +30,9 @@ import numpy as np
 from streamer.assembly.house import House, open_house
 from streamer.clock import SystemClock
 from streamer.config import Config
+from tests.benchmarks.children import children, crew_cpu_s
 from tests.benchmarks.gating_mixed import VISITOR, Judged, _listen, _trace, _visits, _windows
 from tests.benchmarks.report import report
-
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -98,12 +97,12 @@ def served(
         running = threading.Thread(target=house.service.run)
         running.start()
         time.sleep(settle_s)
-        began_s, house_s, crew_s, before = time.monotonic(), time.process_time(), _crew_cpu_s(), _counts(house)
+        began_s, house_s, crew_s, before = time.monotonic(), time.process_time(), crew_cpu_s(), _counts(house)
         time.sleep(measure_s)
         ended_s = time.monotonic()
         lasted_s = ended_s - began_s
-        house_s, crew_s, after = time.process_time() - house_s, _crew_cpu_s() - crew_s, _counts(house)
-        memory_mb = sum(_pss_mb(pid) for pid in (os.getpid(), *_children()))
+        house_s, crew_s, after = time.process_time() - house_s, crew_cpu_s() - crew_s, _counts(house)
+        memory_mb = sum(_pss_mb(pid) for pid in (os.getpid(), *children()))
         house.service.stop()
         running.join()
     analysed, dropped = after[0] - before[0], after[1] - before[1]
@@ -127,28 +126,6 @@ def served(
 def _counts(house: House) -> tuple[int, int]:
     counts = [unit.ledger.counts() for unit in house.service.cameras]
     return sum(c.analysed for c in counts), sum(sum(c.dropped.values()) for c in counts)
-
-
-def _children() -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(stat[stat.rindex(")") + 2 :].split()[1]) == os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
-def _crew_cpu_s() -> float:
-    total = 0.0
-    for pid in _children():
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        user, system = stat[stat.rindex(")") + 2 :].split()[11:13]
-        total += (int(user) + int(system)) / _TICKS_A_SECOND
-    return total
 
 
 def _pss_mb(pid: int) -> float:

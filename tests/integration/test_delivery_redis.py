@@ -13,6 +13,7 @@ import pytest
 import redis
 from jsonschema import Draft202012Validator
 
+from streamer.client import subscribe
 from streamer.clock import SystemClock
 from streamer.errors import SinkRejected, SinkUnavailable
 from streamer.sinks.delivery import Delivery
@@ -21,6 +22,7 @@ from streamer.sinks.live_feed import LiveFeed, SeenFrame
 from streamer.sinks.outbox import Outbox, StoredChange
 from streamer.sinks.receivers import ReceiverForgot
 from streamer.sinks.redis_alerts import RedisAlerts
+from streamer.types import Handling
 from streamer.wire import decode_alert, json_schema
 from tests.alert_lives import change, result
 from tests.redis_server import RedisServer, free_port
@@ -284,3 +286,19 @@ def test_no_password_reaches_a_log(tmp_path: Path, caplog: pytest.LogCaptureFixt
     running.close()
     assert "s3cret" not in caplog.text
     assert "cannot be reached" in caplog.text
+
+
+def test_what_a_person_did_stands_in_the_stream_and_changes_no_alert(server: RedisServer, delivery: Delivery) -> None:
+    delivery.announce([change("a", 1)])
+    about = {"alert": "a", "camera": "gate", "kind": "intrusion", "severity": "warning", "by": "anna", "at": 5.0}
+    delivery.handled(Handling(id="h", type="acknowledged", **about))
+    delivery.announce([change("b", 1), change("b", 2, "closed")])
+    eventually(lambda: told(server) == ["a:1", "h:1", "b:1", "b:2"])
+    [_, (_, fields), *_] = client(server).xrange("streamer:alerts")
+    assert (fields["schema"], fields["type"], fields["camera"]) == ("streamer.handling/1", "acknowledged", "gate")
+    Draft202012Validator(json_schema("handling")).validate(json.loads(fields["data"]))
+    assert client(server).hkeys("streamer:alerts:open") == ["a"]
+    group = subscribe(server.url, group="pager", consumer="one", start="all")
+    assert [next(group).change.id for _ in range(3)] == ["a", "b", "b"]
+    group.close()
+    assert client(server).exists("streamer:alerts:dead:pager") == 0

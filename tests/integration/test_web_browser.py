@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,14 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 EVERYWHERE = {
     "zones": {"all": [[0, 0], [1, 0], [1, 1], [0, 1]]},
     "rules": [
-        {"name": "in", "kind": "intrusion", "zone": "all", "labels": ["person"], "min_score": 0.4, "severity": "critical"}
+        {
+            "name": "in",
+            "kind": "intrusion",
+            "zone": "all",
+            "labels": ["person"],
+            "min_score": 0.4,
+            "severity": "critical",
+        }
     ],
 }
 
@@ -116,17 +125,54 @@ def test_a_zone_is_drawn_with_the_mouse_and_lands_in_the_file(site: Site, browse
         for x, y in [*corners, corners[0]]:
             page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
         page.get_by_label("Name of zone zone-1").fill("doorstep")
+        page.get_by_label("Alert of zone doorstep").select_option("intrusion")
+        page.get_by_label("Severity of zone doorstep").select_option("critical")
         point = page.get_by_role("button", name="Point 1 of doorstep")
         point.focus()
         page.keyboard.press("Shift+ArrowDown")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("Takes effect after a restart").first).to_be_visible()
         assert visit.wrong == []
-    zones = yaml.safe_load(site.config.read_text())["cameras"]["gate"]["zones"]
-    assert set(zones) == {"all", "doorstep"}
+    camera = yaml.safe_load(site.config.read_text())["cameras"]["gate"]
+    assert set(camera["zones"]) == {"all", "doorstep"}
     meant = [(0.2, 0.25), (0.6, 0.25), (0.5, 0.8)]
-    for (x, y), (wanted_x, wanted_y) in zip(zones["doorstep"], meant, strict=True):
+    for (x, y), (wanted_x, wanted_y) in zip(camera["zones"]["doorstep"], meant, strict=True):
         assert (x, y) == (pytest.approx(wanted_x, abs=0.005), pytest.approx(wanted_y, abs=0.005))
+    rule = {"name": "doorstep-intrusion", "kind": "intrusion", "zone": "doorstep", "severity": "critical"}
+    assert camera["rules"][-1] == {**rule, "labels": ["person"]}
+    check = [sys.executable, "-m", "streamer", "validate", "--no-model", str(site.config)]
+    assert subprocess.run(check, capture_output=True).returncode == 0
+
+
+def test_a_line_is_drawn_with_the_keyboard_alone_and_given_up_again(site: Site, browser: Browser) -> None:
+    with visiting(browser, site.address) as visit:
+        page = visit.log_in("ada")
+        page.goto(f"{site.address}/cameras/gate/places")
+        page.get_by_role("button", name="Draw a line").press("Enter")
+        for key in ("Space", "Shift+ArrowRight", "Shift+ArrowDown", "Space"):
+            page.keyboard.press(key)
+        assert page.get_by_label("Name of line line-1").input_value() == "line-1"
+        page.get_by_role("button", name="Point 2 of line-1").focus()
+        page.keyboard.press("Insert")
+        expect(page.get_by_text("line, 3 points")).to_be_visible()
+        page.get_by_role("button", name="Point 2 of line-1").focus()
+        page.keyboard.press("Delete")
+        expect(page.get_by_text("line, 2 points")).to_be_visible()
+        page.get_by_role("button", name="Delete line line-1").press("Enter")
+        expect(page.get_by_label("Name of line line-1")).to_have_count(0)
+        page.get_by_role("button", name="Discard changes").press("Enter")
+        expect(page.get_by_role("button", name="Save")).to_be_disabled()
+        assert visit.wrong == []
+
+
+def test_the_theme_that_one_chose_stays(site: Site, browser: Browser) -> None:
+    with visiting(browser, site.address, scheme="light") as visit:
+        page = visit.log_in("vera")
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.get_by_role("button", name="Dark theme").click()
+        page.reload()
+        page.get_by_role("button", name="Light theme").wait_for()
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(site: Site, browser: Browser) -> None:

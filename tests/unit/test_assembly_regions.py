@@ -9,7 +9,7 @@ import pytest
 
 from streamer.assembly.camera import config_hash
 from streamer.assembly.labels import check_labels
-from streamer.assembly.regions import lanes_for, looking
+from streamer.assembly.regions import looking, one_by_one
 from streamer.config import parse_config
 from streamer.detect.easy import EasyFrames
 from streamer.detect.regions import RegionDetector
@@ -115,11 +115,9 @@ def test_a_recording_gives_the_same_boxes_alone_and_beside_others(detect, kind):
         np.testing.assert_array_equal(alone.scores, beside.scores)
 
 
-def test_what_remembers_a_camera_gets_its_frames_one_batch_at_a_time(tmp_path):
-    assert lanes_for(a_config(), 4) == 4
-    assert lanes_for(a_config(regions="tiles"), 4) == 4
-    assert lanes_for(a_config(regions="motion"), 4) == 1
-    assert lanes_for(a_config(skip_easy={}), 4) == 1
+def test_what_remembers_a_camera_gets_its_frames_one_by_one():
+    assert one_by_one(a_config()) == one_by_one(a_config(regions="tiles")) == frozenset()
+    assert one_by_one(a_config(regions="motion")) == one_by_one(a_config(skip_easy={})) == {"gate"}
 
 
 def test_a_second_look_alone_wraps_the_model_and_opens_one_classifier_for_all(tmp_path):

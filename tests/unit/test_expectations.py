@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +13,10 @@ from streamer.expectations.comparison import compare
 from streamer.expectations.load import Vocabulary, Written, parse_expectations, unknown_names
 from streamer.expectations.recording import recorded, section
 from streamer.expectations.report import Proof, junit_xml, proofs_json
+from streamer.expectations.seen import AlertGatherer, VideoTimes
 from streamer.expectations.verdict import Verdict, judge
+from streamer.types import AlertChange
+from tests.conftest import ROOT
 from tests.seen_alerts import seen
 
 FILE = Path("alerts.yaml")
@@ -245,3 +249,36 @@ def test_a_configuration_that_waits_longer_tells_the_same_person_later():
     changed = [each for each in comparison.sides if each.change == "changed"]
     assert [(each.before.track_ids, each.after.track_ids) for each in changed] == [((1,), (1,)), ((2,), (2,))]
     assert changed[0].how == "opens +3.4 s; closes +3.4 s"
+
+
+def test_the_file_in_the_documents_is_right():
+    document = (ROOT / "docs" / "proving-rules.md").read_text()
+    [example] = re.findall(r"```yaml\n(config:.*?)```", document, flags=re.S)
+    [video] = read(example).expectations.videos
+    assert (video.alerts[0].opens, video.never[0].end, video.at_most[0].count) == (41.2, 16, 6)
+
+
+def test_time_is_counted_on_where_a_recordings_pictures_change_their_size():
+    times = VideoTimes()
+    seen_s = [times.see("v.mp4", at) for at in (0.0, 0.2, 2.0)] + [times.see("v.mp4#2", at) for at in (0.0, 0.4)]
+    assert seen_s == pytest.approx([0.0, 0.2, 2.0, 2.0, 2.4])
+    assert times.of("v.mp4", 1.5) == 1.5  # an alert that the change of size closed
+    assert times.of("v.mp4#2", 0.4) == pytest.approx(times.last_s)
+
+
+def test_an_alert_is_gathered_from_its_opening_to_its_end_and_one_cut_off_says_so():
+    gatherer = AlertGatherer()
+    gatherer.announce([change("a", "opened", 2.0), change("a", "updated", 4.0), change("b", "opened", 1.0)])
+    gatherer.announce([change("a", "closed", 6.0, "it happened"), change("b", "closed", 9.0, "the recording ended")])
+    assert [(each.id, each.opened_s, each.closed_s, each.cut) for each in gatherer.alerts] == [
+        ("b", 1.0, 9.0, True),
+        ("a", 2.0, 6.0, False),
+    ]
+
+
+def change(alert_id: str, type_: str, media_s: float, why: str | None = None) -> AlertChange:
+    reason = {"text": "person is in yard", **({"closed_because": why} if why else {})}
+    about = {"camera": "gate", "session": "v.mp4", "rule": "r", "kind": "intrusion", "severity": "info", "score": 1.0}
+    return AlertChange(
+        id=alert_id, seq=1, type=type_, started_at=0.0, at=media_s, media_s=media_s, reason=reason, **about
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -165,3 +166,29 @@ def test_a_model_slower_than_the_promise_is_still_asked():
     inbox, clock, ledgers = a_costly_inbox("a", seconds=3.0)
     offer(inbox, clock, ledgers, "a", 0)
     assert len(inbox.take().frames) == 1
+
+
+def test_a_camera_whose_frames_build_on_each_other_has_one_out_at_a_time():
+    inbox, clock, ledgers = a_costly_inbox("a", "b", seconds=0.01, lanes=2, one_by_one=frozenset({"a"}))
+    for index in (0, 1):
+        offer(inbox, clock, ledgers, "a", index)
+    first = inbox.take()
+    assert [(f.camera, f.index) for f in first.frames] == [("a", 0)]
+    offer(inbox, clock, ledgers, "b", 0)
+    assert [(f.camera, f.index) for f in inbox.take().frames] == [("b", 0)]
+    later = []
+    lane = threading.Thread(target=lambda: later.append(inbox.take()))
+    lane.start()
+    inbox.done(first, 0.01)
+    lane.join(5)
+    assert [(f.camera, f.index) for f in later[0].frames] == [("a", 1)]
+
+
+def test_what_led_up_to_a_wake_may_be_later_than_live_frames_and_lets_them_go_first():
+    inbox, clock, ledgers = a_costly_inbox("woken", "live", seconds=0.001)
+    ledgers["woken"].received()
+    inbox.offer(replace(a_frame("woken", 0, received_s=clock.at_s), late=True))
+    clock.tick(0.8)  # a live frame would be stale by now
+    offer(inbox, clock, ledgers, "live", 0)
+    assert inbox.take().frames[0].camera == "live"
+    assert ledgers["woken"].counts().dropped == {}

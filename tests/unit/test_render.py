@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.errors import FootageError
+from streamer.errors import FootageError, SourceCorrupt
 from streamer.render.encoder import VideoWriter, even
 from streamer.render.film import Film, Glimpse
 from streamer.render.panel import BAD, GOOD, Judged, Panel
@@ -136,9 +136,13 @@ def test_a_video_holds_its_pictures_and_their_times(tmp_path):
 
 
 def test_a_video_that_was_not_finished_is_not_there(tmp_path):
-    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "seen.mp4") as video:
-        video.add(np.zeros((64, 96, 3), np.uint8), 0.0)
-        raise RuntimeError
+    def broken_off() -> None:
+        with VideoWriter(tmp_path / "seen.mp4") as video:
+            video.add(np.zeros((64, 96, 3), np.uint8), 0.0)
+            raise SourceCorrupt("the recording breaks off")
+
+    with pytest.raises(SourceCorrupt):
+        broken_off()
     assert not list(tmp_path.iterdir())
 
 

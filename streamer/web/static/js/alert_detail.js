@@ -1,8 +1,8 @@
 // One alert in full: what was seen, why it was raised, and what people did about it.
 
 import { get, may, post, url } from "./api.js";
-import { h, note } from "./dom.js";
-import { exactly, kindName, span, when } from "./words.js";
+import { fill, h, note } from "./dom.js";
+import { exactly, kindName, sentence, span, when } from "./words.js";
 
 const DONE = { acknowledged: "acknowledged it", commented: "wrote", silenced: "silenced its kind at this camera" };
 const SILENCES = { "": "Silence for…", 900: "15 minutes", 3600: "1 hour", 28800: "8 hours", 86400: "1 day" };
@@ -34,20 +34,20 @@ export function alertDetail(id) {
       alert = found;
       render();
     } catch (error) {
-      body.replaceChildren(h("p", { class: "problem" }, error.message));
+      fill(body, h("p", { class: "problem" }, error.message));
     }
   }
 
   function render() {
     const { message } = alert;
-    head.replaceChildren(
+    fill(head, 
       h("a", { class: "crumb back", href: "/alerts" }, "← All"), h("h2", {}, kindName(alert.kind)), h("span", { class: `tag ${alert.severity}` }, alert.severity),
-      alert.ended_at === null && h("span", { class: "tag critical" }, "open"), h("span", { class: "grow" }),
+      alert.ended_at === null && h("span", { class: "tag open" }, "open"), h("span", { class: "grow" }),
       alert.acknowledged_at !== null ? h("span", { class: "tag good" }, `Acknowledged by ${alert.acknowledged_by}`) : null);
     const which = `${message.snapshot}|${message.clip?.path}`;
     if (evidence?.which !== which) evidence = { which, ...pictures(alert) };
-    body.replaceChildren(
-      evidence.element, h("p", { class: "said" }, alert.text), actions(), facts(message), measures(message.reason.measures ?? {}), handlings());
+    fill(body, 
+      evidence.element, h("p", { class: "said" }, sentence(alert.text)), actions(), facts(message), measures(message.reason.measures ?? {}), handlings());
   }
 
   function actions() {
@@ -103,12 +103,12 @@ function pictures(alert) {
   const image = () => h("img", { src: url`/api/alerts/${alert.id}/snapshot.jpg`, alt: `Picture of the alert: ${alert.text}`, onerror: event => event.target.replaceWith(h("p", { class: "empty" }, "The picture is not kept any more")) });
   const video = () => h("video", { src: url`/api/alerts/${alert.id}/clip.mp4`, controls: true, autoplay: true, muted: true, playsinline: true, "aria-label": "Clip of the alert" });
   const show = (made, tab) => {
-    frame.replaceChildren(made());
+    fill(frame, made());
     for (const each of tabs.children) each.setAttribute("aria-pressed", String(each === tab));
   };
-  const picture = h("button", { class: "small", type: "button", onclick: event => show(image, event.currentTarget) }, "Picture");
-  const clip = h("button", { class: "small", type: "button", onclick: event => show(video, event.currentTarget) }, "Clip");
-  const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Evidence" }, message.snapshot && picture, message.clip && clip);
+  const picture = h("button", { type: "button", onclick: event => show(image, event.currentTarget) }, "Picture");
+  const clip = h("button", { type: "button", onclick: event => show(video, event.currentTarget) }, "Clip");
+  const tabs = h("div", { class: "segments", role: "group", "aria-label": "Evidence" }, message.snapshot && picture, message.clip && clip);
   if (message.snapshot) show(image, picture);
   else if (message.clip) show(video, clip);
   else return { element: null };

@@ -1,11 +1,11 @@
 // Alerts: a list to work through, and one of them in full beside it.
 
-import { get, may, post } from "./api.js";
+import { get, may, post, remove, url } from "./api.js";
 import { alertRow } from "./alert_row.js";
 import { alertDetail } from "./alert_detail.js";
-import { h, note } from "./dom.js";
+import { fill, h, note } from "./dom.js";
 import { listen } from "./events.js";
-import { count, kindName } from "./words.js";
+import { count, kindName, when } from "./words.js";
 
 const STATES = { "": "Any state", unacknowledged: "Not acknowledged", acknowledged: "Acknowledged", open: "Open now", closed: "Over" };
 const SEVERITIES = { "": "Any severity", critical: "Critical", warning: "Warning", info: "Info" };
@@ -33,7 +33,7 @@ export function alertsPage(id) {
   const wanted = { camera: query.get("camera") ?? "", kind: query.get("kind") ?? "" };
   const all = h("button", { type: "button", onclick: acknowledgeShown }, "Acknowledge all shown");
 
-  function fill({ select }, values, name, kept) {
+  function offer({ select }, values, name, kept) {
     const have = new Set([...select.options].map(option => option.value));
     for (const value of values) if (!have.has(value)) select.append(h("option", { value }, name(value)));
     if (kept) select.value = kept;
@@ -61,9 +61,9 @@ export function alertsPage(id) {
     try {
       const found = await get(`/api/alerts?${asked}`);
       if (turn !== loading) return;
-      fill(kind, found.kinds, kindName, wanted.kind);
+      offer(kind, found.kinds, kindName, wanted.kind);
       wanted.kind = "";
-      if (!before) list.replaceChildren();
+      if (!before) fill(list);
       for (const alert of found.alerts) {
         alerts.set(alert.id, alert);
         order.push(alert.id);
@@ -71,12 +71,13 @@ export function alertsPage(id) {
       }
       next = found.before;
       moreBox.hidden = !next;
-      total.textContent = `${count(found.counts.all)} remembered, ${count(found.counts.unacknowledged)} not acknowledged`;
+      showCounts(found.counts);
       if (!order.length) list.append(h("p", { class: "empty" }, "No alerts match"));
     } catch (error) {
-      list.replaceChildren(h("p", { class: "problem" }, error.message));
+      fill(list, h("p", { class: "problem" }, error.message));
     }
   }
+  const showCounts = counts => (total.textContent = `${count(counts.all)} remembered, ${count(counts.unacknowledged)} not acknowledged`);
   const row = alert => alertRow(alert, alert.id === chosen);
   function put(alert) {
     const there = list.querySelector(`[data-id="${CSS.escape(alert.id)}"]`);
@@ -95,10 +96,10 @@ export function alertsPage(id) {
     chosen = alertId;
     detail?.close();
     for (const each of list.querySelectorAll("[aria-current]")) each.removeAttribute("aria-current");
-    list.querySelector(`[data-id="${CSS.escape(alertId ?? "")}"]`)?.setAttribute("aria-current", "true");
+    list.querySelector(`[data-id="${CSS.escape(alertId ?? "")}"] > a`)?.setAttribute("aria-current", "true");
     page.classList.toggle("one", Boolean(alertId));
     detail = alertId ? alertDetail(alertId) : null;
-    place.replaceChildren(detail?.element ?? h("p", { class: "card empty" }, "Choose an alert to see its picture, its clip and why it was raised."));
+    fill(place, detail?.element ?? h("p", { class: "card empty" }, "Choose an alert to see its picture, its clip and why it was raised."));
   }
   async function acknowledgeShown() {
     const ids = order.filter(each => alerts.get(each)?.acknowledged_at === null).slice(0, 500);
@@ -111,6 +112,16 @@ export function alertsPage(id) {
       note(error.message, true);
     }
   }
+  const silences = h("ul", { class: "silences", "aria-label": "Silenced" });
+  const silenced = h("section", { class: "card", hidden: true, "aria-label": "Silences" }, h("header", {}, h("h2", {}, "Silenced")), silences);
+  function showSilences({ silences: found }) {
+    silenced.hidden = !found.length;
+    fill(silences, found.map(each => h("li", {}, h("span", {}, `${kindName(each.kind)} at ${each.camera}, until ${when(each.until)} (${each.by})`),
+      may("operator") && h("button", { class: "small", type: "button", "aria-label": `End the silence of ${kindName(each.kind)} at ${each.camera}`, onclick: () => remove(url`/api/silences/${each.number}`).then(showSilences, error => note(error.message, true)) }, "End"))));
+  }
+  const loadSilences = () => get("/api/silences").then(showSilences, () => {});
+  loadSilences();
+
   function step(by) {
     const at = order.indexOf(chosen), to = order[at < 0 ? 0 : at + by];
     if (!to) return;
@@ -128,21 +139,23 @@ export function alertsPage(id) {
   addEventListener("keydown", keys);
   const stop = listen((name, body) => {
     if (name === "alert") put(body);
+    if (name === "counts") showCounts(body);
+    if (name === "silences") showSilences(body);
     if (name === "missed") refresh();
   });
   get("/api/cameras").then(({ cameras }) => {
-    fill(camera, cameras.map(each => each.name), name => name, wanted.camera);
+    offer(camera, cameras.map(each => each.name), name => name, wanted.camera);
     wanted.camera = "";
   }, () => {});
 
   const page = h("div", { class: "alerts-page" },
     h("div", { class: "list-side stack" },
-      h("div", { class: "filters", role: "group", "aria-label": "Filters" }, camera.label, kind.label, severity.label, state.label),
+      h("div", { class: "filters", role: "group", "aria-label": "Filters" }, camera.label, kind.label, severity.label, state.label), silenced,
       h("div", { class: "card list" }, list, moreBox)),
     place);
-  const element = h("div", {},
+  const element = h("div", { class: "alerts-all" },
     h("div", { class: "head" }, h("h1", {}, "Alerts"), total, h("span", { class: "grow" }),
-      h("span", { class: "quiet" }, h("kbd", {}, "J"), " ", h("kbd", {}, "K"), " move, ", h("kbd", {}, "A"), " acknowledge"), may("operator") && all),
+      h("span", { class: "quiet hints" }, h("kbd", {}, "J"), " ", h("kbd", {}, "K"), " move, ", h("kbd", {}, "A"), " acknowledge"), may("operator") && all),
     page);
   load(null);
   show(id);

@@ -2,11 +2,11 @@
 
 import { get, may, post, url } from "./api.js";
 import { alertRow } from "./alert_row.js";
-import { h, note, s } from "./dom.js";
+import { fill, h, note, s } from "./dom.js";
 import { latest, listen } from "./events.js";
 import { Live } from "./live.js";
 import { Screen, toggles } from "./screen.js";
-import { LINKS, REASONS, clock, count, inView, kindName, percent, span, when } from "./words.js";
+import { LINKS, REASONS, clock, count, inView, kindName, percent, span, troubleOf, when } from "./words.js";
 
 const HOURS = { 1: "1 hour", 6: "6 hours", 24: "24 hours", 168: "7 days" };
 
@@ -35,16 +35,16 @@ export function cameraPage(name) {
     const camera = await get(url`/api/cameras/${name}`);
     if (over_) return;
     screen ??= new Screen(name, camera);
-    stage.replaceChildren(screen.canvas, over);
+    fill(stage, screen.canvas, over);
     live.watch([name], 1280, 12);
     if (camera.state) state(latest.cameras[name] ?? camera.state);
-    rules.replaceChildren(camera.rules.length
+    fill(rules, camera.rules.length
       ? h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Rule"), h("th", {}, "Kind"), h("th", {}, "Where"))),
         h("tbody", {}, camera.rules.map(rule => h("tr", {}, h("td", {}, rule.name), h("td", {}, kindName(rule.kind)), h("td", {}, rule.place ?? "anywhere")))))
       : h("p", { class: "quiet" }, "No rules: this camera raises alerts only about itself."));
     drawTimeline();
     const [{ alerts }, now] = await Promise.all([get(url`/api/alerts?limit=12&camera=${name}`), get(url`/api/alerts?state=open&camera=${name}`)]);
-    recent.replaceChildren(...alerts.map(alert => alertRow(alert)));
+    fill(recent, ...alerts.map(alert => alertRow(alert)));
     if (!alerts.length) recent.append(h("p", { class: "empty" }, "No alerts yet"));
     open = new Map(now.alerts.map(alert => [alert.id, alert]));
     settle();
@@ -56,21 +56,21 @@ export function cameraPage(name) {
     link.textContent = now.asleep ? "Online, asleep" : LINKS[now.link] ?? now.link;
     if (now.link === "offline") {
       over.hidden = false;
-      over.textContent = now.trouble ?? "Offline";
+      over.textContent = now.trouble ? troubleOf(now.trouble) : "Offline";
     } else if (screen?.body) over.hidden = true;
     const figure = (value, words) => h("div", { class: "figure" }, h("b", {}, value), h("span", {}, words));
-    health.replaceChildren(
+    fill(health, 
       h("div", { class: "figures" },
         figure(percent(now.coverage), "of the last hour watched"), figure((now.fps ?? 0).toFixed(1), "pictures analysed a second"),
         figure(now.last_frame_age_s === null ? "–" : span(now.last_frame_age_s), "since the last frame"), figure(span(now.for_s), LINKS[now.link]?.toLowerCase() ?? now.link)),
-      now.trouble && h("p", { class: "problem" }, now.trouble),
+      now.trouble && h("p", { class: "problem" }, troubleOf(now.trouble)),
       h("dl", { class: "facts" }, [
         ["Picture", now.size ? `${now.size[0]} × ${now.size[1]}` : "–"], ["Decoder", now.decoder ?? now.codec ?? "–"], ["Connections", count(now.sessions)],
         ["Asleep", now.never_asleep ? `never: ${now.never_asleep}` : `${span(now.asleep_s)} in all`],
       ].map(([what, value]) => [h("dt", {}, what), h("dd", {}, value)])));
     const { received, analysed, skipped, dropped, waiting } = now.frames;
     const row = (what, n, why) => h("tr", {}, h("td", {}, what, why && h("span", { class: "quiet" }, ` ${why}`)), h("td", { class: "n" }, count(n)), h("td", { class: "n" }, received ? percent(n / received) : "–"));
-    frames.replaceChildren(h("table", {},
+    fill(frames, h("table", {},
       h("thead", {}, h("tr", {}, h("th", {}, "Frames"), h("th", { class: "n" }, "Number"), h("th", { class: "n" }, "Share"))),
       h("tbody", {}, row("received", received), row("analysed", analysed),
         Object.entries(skipped).map(([why, n]) => row("left out:", n, REASONS[why] ?? why)),
@@ -79,9 +79,9 @@ export function cameraPage(name) {
 
   async function drawTimeline() {
     try {
-      timeline.replaceChildren(chart(await get(url`/api/cameras/${name}/timeline?hours=${hours.value}`)));
+      fill(timeline, chart(await get(url`/api/cameras/${name}/timeline?hours=${hours.value}`)));
     } catch (error) {
-      timeline.replaceChildren(h("p", { class: "problem" }, error.message));
+      fill(timeline, h("p", { class: "problem" }, error.message));
     }
   }
 
@@ -100,7 +100,7 @@ export function cameraPage(name) {
       if (!there || body.ended_at !== null) drawTimeline();
     }
   });
-  load().catch(error => stage.replaceChildren(h("div", { class: "over" }, error.message)));
+  load().catch(error => fill(stage, h("div", { class: "over" }, error.message)));
 
   const wake = h("button", {
     type: "button", onclick: () => post(url`/api/cameras/${name}/wake`, { for_s: 60 }).then(() => note("Watched in full for a minute, whether or not anything moves"), error => note(error.message, true)),

@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const real = children => children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false);
+
 function built(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
@@ -10,15 +12,20 @@ function built(element, attributes, children) {
     else if (name === "style") for (const [key, to] of Object.entries(value)) element.style.setProperty(key, to);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  element.append(...real(children));
   return element;
 }
 
 export const h = (tag, attributes, ...children) => built(document.createElement(tag), attributes, children);
 export const s = (tag, attributes, ...children) => built(document.createElementNS(SVG, tag), attributes, children);
 
+// What an element holds from now on.
+export const fill = (element, ...children) => element.replaceChildren(...real(children));
+
 const PATHS = {
   cameras: "M3 5h10a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm11 3 4-2v8l-4-2",
+  theme: "M10 3a7 7 0 1 0 7 7c-4 2-9-2-7-7z",
+  leave: "M8 4H4v12h4m4-9 3 3-3 3m3-3H8",
   alerts: "M10 3a5 5 0 0 0-5 5v3l-1.5 3h13L15 11V8a5 5 0 0 0-5-5zm-2 11a2 2 0 0 0 4 0",
 };
 

@@ -26,6 +26,7 @@ export function begin() {
   on("counts", body => (latest.counts = body));
   on("cameras", body => (latest.cameras = body));
   on("alert");
+  on("silences");
   on("missed");
   source.onopen = () => {
     latest.connected = true;

@@ -1,13 +1,24 @@
 // Zones and lines of a camera, drawn on its picture: by mouse, by touch, or by keyboard alone.
 
 import { get, put, url } from "./api.js";
-import { h, note, s } from "./dom.js";
+import { fill, h, note, s } from "./dom.js";
 import { Live } from "./live.js";
 
 const STEP = 0.005, LARGE_STEP = 0.05, NEAR_PX = 12;
 const LEAST = { zone: 3, line: 2 };
 const clamp = value => Math.min(1, Math.max(0, value));
 const rounded = points => points.map(point => point.map(value => Math.round(clamp(value) * 1e4) / 1e4));
+
+// What a zone or a line that no rule names yet can be made to raise.
+const rule = (kind, key, more = {}) => (place, severity) => ({ name: `${place}-${kind}`, kind, [key]: place, severity, ...more });
+const RULES = {
+  zone: {
+    intrusion: { name: "when somebody is in it", rule: rule("intrusion", "zone", { labels: ["person"] }) },
+    loitering: { name: "when somebody stays longer than 10 s", rule: rule("loitering", "zone", { labels: ["person"], dwell_s: 10 }) },
+    stopped: { name: "when a vehicle stands longer than 10 s", rule: rule("stopped", "zone", { still_s: 10 }) },
+  },
+  line: { line_crossing: { name: "when somebody crosses it", rule: rule("line_crossing", "line", { labels: ["person"] }) } },
+};
 
 export function placesPage(name) {
   let places = [], draft = null, chosen = null, version = null, readOnly = "…", usedBy = {}, dirty = false, size = [16, 9], held = null;
@@ -46,7 +57,7 @@ export function placesPage(name) {
         ...Object.entries(found.lines).map(([key, points]) => ({ kind: "line", name: key, was: key, points: points.map(point => [...point]) })),
       ];
       ({ version, read_only: readOnly, used_by: usedBy } = found);
-      effect.hidden = JSON.stringify([found.zones, found.lines]) === JSON.stringify([found.in_force.zones, found.in_force.lines]);
+      effect.hidden = found.in_force;
       draft = null;
       chosen = null;
       problems.hidden = true;
@@ -62,14 +73,14 @@ export function placesPage(name) {
     if (new Set(places.map(each => `${each.kind} ${each.name.trim()}`)).size < places.length) return tellProblem("Two zones or two lines have the same name.");
     save.disabled = true;
     try {
-      const saved = await put(url`/api/cameras/${name}/places`, { zones: shapes("zone"), lines: shapes("line"), version });
-      version = saved.version;
+      const rules = places.filter(each => each.alert).map(each => RULES[each.kind][each.alert].rule(each.name.trim(), each.severity ?? "warning"));
+      const saved = await put(url`/api/cameras/${name}/places`, { zones: shapes("zone"), lines: shapes("line"), rules, version });
+      ({ version, used_by: usedBy } = saved);
+      for (const each of places) Object.assign(each, { was: each.name.trim(), alert: "" });
       problems.hidden = true;
       touched(false);
-      effect.hidden = saved.in_force_at_once;
-      note(saved.in_force_at_once ? "Saved, and in force" : "Saved. Takes effect after a restart of the service.");
-      for (const each of places) each.was = each.name.trim();
-      render();
+      effect.hidden = saved.in_force;
+      note(saved.in_force ? "Saved, and in force" : "Saved. Takes effect after a restart of the service.");
     } catch (error) {
       tellProblem(error.message);
       touched(true);
@@ -77,7 +88,7 @@ export function placesPage(name) {
   }
 
   function tellProblem(sentence) {
-    problems.replaceChildren(...sentence.split("\n").map(line => h("p", {}, line)));
+    fill(problems, ...sentence.split("\n").map(line => h("p", {}, line)));
     problems.hidden = false;
   }
   function touched(is = true) {
@@ -250,7 +261,7 @@ export function placesPage(name) {
       const [cx, cy] = px(draft.at);
       parts.push(s("path", { class: "shape line", d: `M${cx - 8 * unit} ${cy}H${cx + 8 * unit}M${cx} ${cy - 8 * unit}V${cy + 8 * unit}` }));
     }
-    drawing.replaceChildren(...parts);
+    fill(drawing, ...parts);
     if (again) drawing.querySelector(again)?.focus();
     board.classList.toggle("drawing", Boolean(draft));
     hint.textContent = readOnly ?? (draft
@@ -259,35 +270,55 @@ export function placesPage(name) {
     renderList();
   }
 
-  function renderList() {
-    if (list.contains(document.activeElement) && document.activeElement.tagName === "INPUT") {
-      for (const item of list.children) item.classList.toggle("chosen", item.place === chosen);
-      return;
-    }
-    list.replaceChildren(...places.map(place => {
-      const used = usedBy[place.was] ?? [];
-      const input = h("input", {
-        value: place.name, disabled: Boolean(readOnly), "aria-label": `Name of ${place.kind} ${place.name}`, maxlength: 64,
-        oninput: event => {
-          place.name = event.target.value;
-          touched();
-        },
-        onfocus: () => {
-          if (chosen !== place) {
-            chosen = place;
-            render();
-          }
-        },
-      });
-      const item = h("li", { class: place === chosen ? "chosen" : null }, input,
-        h("button", { class: "plain danger", type: "button", disabled: Boolean(readOnly), "aria-label": `Delete ${place.kind} ${place.name}`, onclick: () => removePlace(place) }, "Delete"),
-        h("span", { class: "about" }, `${place.kind}, ${place.points.length} points · ${used.length ? `used by ${used.join(", ")}` : "no rule uses it"}`));
-      item.place = place;
-      return item;
-    }));
-    if (!places.length) list.append(h("li", { class: "quiet" }, "None yet"));
+  function choice(what, place, key, choices) {
+    const select = h("select", {
+      "data-says": what,
+      onchange: event => {
+        place[key] = event.target.value;
+        touched();
+      },
+    }, Object.entries(choices).map(([value, words]) => h("option", { value }, words)));
+    select.value = place[key] ?? Object.keys(choices)[0];
+    return select;
   }
 
+  function renderList() {
+    // While somebody types a name the list stays as it is: what is typed into must not be taken away.
+    const typing = list.contains(document.activeElement) && document.activeElement.tagName === "INPUT";
+    if (!typing) fill(list, places.map(listed));
+    for (const item of list.children) {
+      item.classList.toggle("chosen", item.place === chosen);
+      for (const each of item.querySelectorAll("[data-says]")) each.setAttribute("aria-label", `${each.dataset.says} ${item.place.kind} ${item.place.name}`);
+    }
+    if (!places.length) fill(list, h("li", { class: "quiet" }, "None yet"));
+  }
+
+  function listed(place) {
+    const used = usedBy[place.was] ?? [];
+    const input = h("input", {
+      value: place.name, disabled: Boolean(readOnly), maxlength: 64, "data-says": "Name of",
+      oninput: event => {
+        place.name = event.target.value;
+        touched();
+      },
+      onfocus: () => {
+        if (chosen !== place) {
+          chosen = place;
+          render();
+        }
+      },
+    });
+    const item = h("li", {}, input,
+      h("button", { class: "plain danger", type: "button", disabled: Boolean(readOnly), "data-says": "Delete", onclick: () => removePlace(place) }, "Delete"),
+      h("span", { class: "about" }, `${place.kind}, ${place.points.length} points · ${used.length ? `used by ${used.join(", ")}` : "no rule uses it"}`),
+      !used.length && !readOnly && h("div", { class: "alerting" },
+        choice("Alert of", place, "alert", { "": "no alert", ...Object.fromEntries(Object.entries(RULES[place.kind]).map(([kind, { name: words }]) => [kind, words])) }),
+        place.alert && choice("Severity of", place, "severity", { warning: "warning", critical: "critical", info: "info" })));
+    item.place = place;
+    return item;
+  }
+
+  touched(false);
   const leaving = event => dirty && event.preventDefault();
   addEventListener("beforeunload", leaving);
   load();

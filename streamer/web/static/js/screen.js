@@ -115,15 +115,16 @@ export class Screen {
   paintBoxes(pen, scale, ratio) {
     pen.font = `600 ${11 * ratio}px system-ui, sans-serif`;
     pen.textBaseline = "top";
+    const small = this.canvas.clientWidth < 520;
     for (const each of this.body.objects) {
-      const followed = each.track_id !== null;
-      if (!followed) continue;
+      if (each.track_id === null) continue;
       const colour = this.alerted.has(each.track_id) ? "#ff6b61" : COLOURS[each.label] ?? "#c9b7ff";
       const [x1, y1, x2, y2] = each.box.map(edge => edge * scale);
-      pen.lineWidth = 2 * ratio;
+      const alerted = this.alerted.has(each.track_id);
+      pen.lineWidth = (alerted ? 2.5 : 1.5) * ratio;
       pen.strokeStyle = colour;
       pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
-      if (!shown.labels) continue;
+      if (!shown.labels || (small && !alerted)) continue;  // on a small picture words would hide more than they say
       const behaviour = each.behaviour && each.behaviour.label !== "normal" ? ` · ${each.behaviour.label}` : "";
       const text = `${each.label} ${each.track_id}${behaviour}`;
       const wide = pen.measureText(text).width + 8 * ratio, high = 15 * ratio;
@@ -143,10 +144,10 @@ export class Screen {
 
 export function toggles(onChange) {
   const names = { boxes: "Boxes", labels: "Labels", trails: "Tracks", zones: "Zones" };
-  return h("div", { class: "toggles", role: "group", "aria-label": "What is drawn over the pictures" },
+  return h("div", { class: "segments", role: "group", "aria-label": "What is drawn over the pictures" },
     Object.entries(names).map(([what, name]) =>
       h("button", {
-        class: "small", type: "button", "aria-pressed": String(shown[what]),
+        type: "button", "aria-pressed": String(shown[what]),
         onclick: event => {
           choose(what, !shown[what]);
           event.currentTarget.setAttribute("aria-pressed", String(shown[what]));

@@ -20,15 +20,15 @@ export function shell() {
   const dot = h("span", { class: "dot connecting" });
   const words = h("span", {}, "Connecting");
   const item = (path, name, sign, extra) => h("a", { class: "item", href: path, "data-page": path }, icon(sign), h("span", {}, name), extra);
-  const look = h("button", {
-    class: "small", type: "button", onclick: () => (look.textContent = name(theme(true))),
-  });
   const name = chosen => (chosen === "dark" ? "Light theme" : "Dark theme");
-  look.textContent = name(theme());
+  const label = h("span", { class: "wide" }, name(theme()));
+  const look = h("button", {
+    class: "small", type: "button", onclick: () => (label.textContent = name(theme(true))),
+  }, icon("theme"), label);
   const leave = session.login && h("button", {
     class: "small", type: "button",
     onclick: () => post("/api/logout").then(() => location.assign("/"), error => note(error.message, true)),
-  }, "Log out");
+  }, icon("leave"), h("span", { class: "wide" }, "Log out"));
   const main = h("main", { id: "main", tabindex: "-1" });
   const side = h("nav", { class: "side", "aria-label": "Console" },
     h("a", { class: "brand", href: "/" }, h("img", { src: "/static/icon.svg", alt: "" }), "Streamer"),
@@ -36,7 +36,7 @@ export function shell() {
     item("/alerts", "Alerts", "alerts", badge),
     h("div", { class: "foot" },
       h("div", { class: "link-state" }, dot, words),
-      h("div", { class: "who" }, h("b", {}, session.user), h("span", { class: "quiet" }, session.role)),
+      h("div", { class: "who" }, h("b", {}, session.login ? session.user : "This machine"), h("span", { class: "quiet" }, session.role)),
       h("div", { class: "row" }, look, leave)));
   listen(() => {
     const n = latest.counts?.unacknowledged ?? 0;

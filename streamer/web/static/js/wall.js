@@ -2,11 +2,11 @@
 
 import { get } from "./api.js";
 import { alertRow } from "./alert_row.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { latest, listen } from "./events.js";
 import { Live } from "./live.js";
 import { Screen, toggles } from "./screen.js";
-import { LINKS, inView, span } from "./words.js";
+import { LINKS, inView, span, troubleOf } from "./words.js";
 
 const SIZES = { Small: 220, Medium: 300, Large: 460 };
 const RANK = { info: 1, warning: 2, critical: 3 };
@@ -78,11 +78,11 @@ export function wallPage() {
     open.clear();
     for (const alert of now.alerts) if (!alert.silenced) open.set(alert.id, alert);
     for (const name of tiles.keys()) settle(name);
-    recent.replaceChildren(...alerts.map(alert => alertRow(alert)));
+    fill(recent, ...alerts.map(alert => alertRow(alert)));
     if (!alerts.length) recent.append(h("p", { class: "empty" }, "No alerts yet"));
     states();
   }
-  load().catch(error => grid.replaceChildren(h("p", { class: "problem" }, error.message)));
+  load().catch(error => fill(grid, h("p", { class: "problem" }, error.message)));
 
   function resize(to) {
     size = to;
@@ -91,9 +91,9 @@ export function wallPage() {
     watch();
   }
   resize(size in SIZES ? size : "Medium");
-  const sizes = h("div", { class: "toggles", role: "group", "aria-label": "Size of the pictures" },
+  const sizes = h("div", { class: "segments", role: "group", "aria-label": "Size of the pictures" },
     Object.keys(SIZES).map(each => h("button", {
-      class: "small", type: "button", "aria-pressed": String(each === size),
+      type: "button", "aria-pressed": String(each === size),
       onclick: event => {
         for (const other of event.currentTarget.parentNode.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
         resize(each);
@@ -124,10 +124,11 @@ class Tile {
     this.over = h("div", { class: "over" }, "No picture yet");
     this.badge = h("span", { class: "badge", hidden: true });
     this.dot = h("span", { class: "dot connecting" });
+    this.opened = h("span", { class: "visually-hidden" });
     this.right = h("span", { class: "right" });
     this.stage = h("div", { class: "screen" }, this.screen.canvas, this.over, this.badge);
-    this.element = h("a", { class: "card tile", href: `/cameras/${encodeURIComponent(camera.name)}`, role: "listitem", "data-camera": camera.name, "aria-label": camera.name },
-      this.stage, h("footer", {}, this.dot, h("b", {}, camera.name), this.right));
+    this.door = h("a", { href: `/cameras/${encodeURIComponent(camera.name)}` }, this.stage, h("footer", {}, this.dot, h("b", {}, camera.name), this.opened, this.right));
+    this.element = h("div", { class: "card tile", role: "listitem", "data-camera": camera.name }, this.door);
   }
 
   show(body, bitmap) {
@@ -142,7 +143,7 @@ class Tile {
     this.dot.className = `dot ${state.asleep ? "asleep" : state.link}`;
     const away = state.link === "offline" || state.link === "connecting";
     this.over.hidden = !away && Boolean(this.screen.body);
-    this.over.textContent = away ? state.trouble ?? LINKS[state.link] : "Waiting for the first picture";
+    this.over.textContent = away ? (state.trouble ? troubleOf(state.trouble) : LINKS[state.link]) : "Waiting for the first picture";
     this.badge.hidden = !state.asleep;
     this.badge.textContent = state.asleep ? "asleep · nothing moves" : "";
     this.words();
@@ -155,10 +156,11 @@ class Tile {
   }
 
   alerts(open) {
-    const worst = open.reduce((most, each) => (RANK[each.severity] > RANK[most] ? each.severity : most), "info");
-    if (open.length) this.element.dataset.alert = worst;
+    const unseen = open.filter(each => each.acknowledged_at === null);
+    const worst = unseen.reduce((most, each) => (RANK[each.severity] > RANK[most] ? each.severity : most), "info");
+    if (unseen.length) this.element.dataset.alert = worst;
     else delete this.element.dataset.alert;
     this.screen.alerted = new Set(open.flatMap(each => each.track_ids));
-    this.element.setAttribute("aria-label", open.length ? `${this.name}, ${open.length} open alert${open.length > 1 ? "s" : ""}` : this.name);
+    this.opened.textContent = open.length ? `, ${open.length} open alert${open.length > 1 ? "s" : ""}` : "";
   }
 }

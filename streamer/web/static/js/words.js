@@ -28,11 +28,17 @@ export function when(epochS) {
 export const exactly = epochS => new Date(epochS * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 
 export function span(seconds) {
+  if (seconds < 0.0005) return "0 s";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+export const sentence = text => text.replace(/^./, first => first.toUpperCase());
+export function troubleOf(text) {
+  const said = text.replace(/^camera '[^']*': /, "");
+  return /^\w+:\/\//.test(said) ? said : sentence(said);
 }
 export const count = n => n.toLocaleString();
 export const percent = share => `${(share * 100).toFixed(share > 0.9995 || share === 0 ? 0 : 1)} %`;
