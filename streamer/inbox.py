@@ -21,9 +21,9 @@ from streamer.scheduling.shares import FairShares
 from streamer.scheduling.triage import Waiting, given_up
 from streamer.types import Frame
 
-_LATE_MAY = 4.0
-"""What led up to a wake comes all at once, often of several cameras, and is the beginning of what is to be seen. It may
-be so much older than the promise: live frames go before it, and nobody loses by it."""
+_LATE_MAY = 2.0
+"""What led up to a wake comes all at once, often of several cameras, and is the beginning of what is to be seen: it may
+wait so many times as long, and live frames go before it."""
 _SURE = 0.8
 """Of the model's time, what is planned with: the rest is for analysis, publishing, and predictions that fail."""
 

@@ -188,7 +188,8 @@ def test_what_led_up_to_a_wake_may_be_later_than_live_frames_and_lets_them_go_fi
     inbox, clock, ledgers = a_costly_inbox("woken", "live", seconds=0.001)
     ledgers["woken"].received()
     inbox.offer(replace(a_frame("woken", 0, received_s=clock.at_s), late=True))
-    clock.tick(0.8)  # a live frame would be stale by now
+    clock.tick(0.4)
     offer(inbox, clock, ledgers, "live", 0)
+    clock.tick(0.4)  # a live frame of the woken camera's age would be stale by now
     assert inbox.take().frames[0].camera == "live"
     assert ledgers["woken"].counts().dropped == {}

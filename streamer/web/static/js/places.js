@@ -77,6 +77,7 @@ export function placesPage(name) {
       const saved = await put(url`/api/cameras/${name}/places`, { zones: shapes("zone"), lines: shapes("line"), rules, version });
       ({ version, used_by: usedBy } = saved);
       for (const each of places) Object.assign(each, { was: each.name.trim(), alert: "" });
+      document.activeElement?.blur();  // the list may be drawn anew
       problems.hidden = true;
       touched(false);
       effect.hidden = saved.in_force;
@@ -283,14 +284,15 @@ export function placesPage(name) {
   }
 
   function renderList() {
-    // While somebody types a name the list stays as it is: what is typed into must not be taken away.
-    const typing = list.contains(document.activeElement) && document.activeElement.tagName === "INPUT";
-    if (!typing) fill(list, places.map(listed));
-    for (const item of list.children) {
+    // While somebody types or chooses in it the list stays as it is: what has the focus must not be taken away.
+    const busy = list.contains(document.activeElement) && ["INPUT", "SELECT"].includes(document.activeElement.tagName);
+    if (!busy) fill(list, places.map(listed));
+    for (const item of places.length ? list.children : []) {
       item.classList.toggle("chosen", item.place === chosen);
+      if (item.severity) item.severity.hidden = !item.place.alert;
       for (const each of item.querySelectorAll("[data-says]")) each.setAttribute("aria-label", `${each.dataset.says} ${item.place.kind} ${item.place.name}`);
     }
-    if (!places.length) fill(list, h("li", { class: "quiet" }, "None yet"));
+    if (!places.length && !busy) fill(list, h("li", { class: "quiet" }, "None yet"));
   }
 
   function listed(place) {
@@ -308,13 +310,14 @@ export function placesPage(name) {
         }
       },
     });
+    const severity = choice("Severity of", place, "severity", { warning: "warning", critical: "critical", info: "info" });
     const item = h("li", {}, input,
       h("button", { class: "plain danger", type: "button", disabled: Boolean(readOnly), "data-says": "Delete", onclick: () => removePlace(place) }, "Delete"),
       h("span", { class: "about" }, `${place.kind}, ${place.points.length} points · ${used.length ? `used by ${used.join(", ")}` : "no rule uses it"}`),
       !used.length && !readOnly && h("div", { class: "alerting" },
         choice("Alert of", place, "alert", { "": "no alert", ...Object.fromEntries(Object.entries(RULES[place.kind]).map(([kind, { name: words }]) => [kind, words])) }),
-        place.alert && choice("Severity of", place, "severity", { warning: "warning", critical: "critical", info: "info" })));
-    item.place = place;
+        severity));
+    Object.assign(item, { place, severity });
     return item;
   }
 
