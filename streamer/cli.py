@@ -10,7 +10,21 @@ import sys
 from collections.abc import Sequence
 
 from streamer import __version__
-from streamer.commands import bench, calibrate, clip, demo, doctor, models, replay, run, schema, tail, user, validate, wake
+from streamer.commands import (
+    bench,
+    calibrate,
+    clip,
+    demo,
+    doctor,
+    models,
+    replay,
+    run,
+    schema,
+    tail,
+    user,
+    validate,
+    wake,
+)
 from streamer.errors import ConfigError, StreamerError, redact
 
 _EPILOG = """\

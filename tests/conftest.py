@@ -65,10 +65,17 @@ def missing(part: str) -> str | None:
         )
     if part == "chromium":
         return None if Path(CHROMIUM).exists() else "Chromium is not installed (Debian: apt-get install chromium)"
+    if part == "prometheus":
+        found = shutil.which("prometheus") and shutil.which("promtool")
+        return None if found else "Prometheus is not installed (Debian: apt-get install prometheus)"
+    if part == "systemd":
+        found = shutil.which("systemd-analyze")
+        return None if found else "systemd-analyze is not installed (Debian: apt-get install systemd)"
     if part in ("torch", "torchvision"):
         return None if importlib.util.find_spec(part) else f"{part} is not installed (pip install 'streamer[train]')"
     raise pytest.UsageError(
-        f"needs('{part}'): no such part; there are 'shared', 'debian', 'chromium', 'torch' and 'torchvision'"
+        f"needs('{part}'): no such part; there are 'shared', 'debian', 'chromium', 'prometheus', 'systemd', 'torch' "
+        "and 'torchvision'"
     )
 
 

@@ -137,7 +137,7 @@ def in_few_colours(png: bytes) -> bytes:
 
 def _wait_for_boxes(page: Page) -> None:
     tiles = page.get_by_role("list", name="Cameras").get_by_role("listitem")
-    expect(tiles.filter(has_text=re.compile(r"\d (person|car)")).first).to_be_visible(timeout=60_000)
+    expect(tiles.filter(has_text=re.compile(r"\d (person|car)"))).to_have_count(len(VIEWS), timeout=60_000)
 
 
 if __name__ == "__main__":

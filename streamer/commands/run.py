@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -76,8 +77,8 @@ class _StopSignals:
 
     def _ask(self, *_: object) -> None:
         self._asked = True
-        if self._service:
-            self._service.stop()
+        if self._service:  # on another thread: this one may just hold the lock that stop() needs
+            threading.Thread(target=self._service.stop, name="stop", daemon=True).start()
 
 
 def _configuration(args: argparse.Namespace) -> Config:

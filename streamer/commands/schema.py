@@ -13,8 +13,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "schema",
         help="print the JSON Schema of a message",
-        description="Print the JSON Schema (draft 2020-12) of a message: `alert` for the stream of alerts, `frame` for "
-        "the streams of detections, `camera` for the hash of cameras, `command` for what the service can be asked. "
+        description="Print the JSON Schema (draft 2020-12) of a message: `alert`, `evidence` and `handling` for the "
+        "stream of alerts, `frame` for the streams of detections, `camera` for the hash of cameras, `command` for "
+        "what the service can be asked. "
         "Changes to them are additive.",
     )
     parser.add_argument("name", nargs="?", default="alert", choices=SCHEMA_NAMES, help="which message (default: alert)")

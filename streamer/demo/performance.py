@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,14 +122,16 @@ def perform(
         rtsp_child, rtsp_port = start_rtsp(_published(clips, folder / "clips"), folder)
         children.callback(rtsp_child.stop)
         http_port = free_port()
+        web_port = free_port() if find_spec("fastapi") and find_spec("uvicorn") else None
         addresses = Addresses(
             f"redis://127.0.0.1:{redis_port}/0",
             f"http://127.0.0.1:{http_port}/metrics",
             {camera: f"rtsp://127.0.0.1:{rtsp_port}/{camera}.mp4?play_count=0" for camera in watched},
             folder,
+            None if web_port is None else f"http://127.0.0.1:{web_port}",
         )
         config = folder / "demo.yaml"
-        write_configuration(config, watched, addresses, http_port, model, folder / "data", _FRAMES_KEEP)
+        write_configuration(config, watched, addresses, http_port, model, folder / "data", _FRAMES_KEEP, web_port)
         command = [sys.executable, "-m", "streamer", "run", str(config)]
         # Libraries leave things in the temporary folder (ONNX Runtime a file .ses): let them leave them in ours.
         service = Child("service (streamer run)", command, folder / "service.log", {"TMPDIR": str(folder)})

@@ -88,6 +88,8 @@ class Screen:
         head = Table.grid(padding=(0, 2))
         head.add_row("alerts", f"streamer tail --redis {self._addresses.redis}")
         head.add_row("metrics", self._addresses.metrics)
+        if self._addresses.console:
+            head.add_row("console", self._addresses.console)
         for camera, address in self._addresses.cameras.items():
             head.add_row(f"camera {camera}", address)
         head.add_row("files", str(self._addresses.folder))
@@ -140,7 +142,8 @@ class Lines:
 
     def begins(self, addresses: Addresses) -> None:
         """The addresses."""
-        self._say(f"alerts at {addresses.redis}, metrics at {addresses.metrics}")
+        console = f", console at {addresses.console}" if addresses.console else ""
+        self._say(f"alerts at {addresses.redis}, metrics at {addresses.metrics}{console}")
 
     def change(self, change: AlertChange, after_s: float) -> None:
         """One line per alert that opens."""

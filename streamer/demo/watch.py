@@ -41,6 +41,7 @@ class Addresses:
     metrics: str
     cameras: Mapping[str, str]
     folder: Path
+    console: str | None = None
 
 
 def posts(ground: Ground) -> dict[str, Post]:
@@ -115,6 +116,7 @@ def write_configuration(
     model: Path,
     data_dir: Path,
     frames_keep: int,
+    web_port: int | None = None,
 ) -> None:
     """The YAML file that `streamer run` gets: nothing in it that a user could not write."""
     configuration = {
@@ -122,6 +124,7 @@ def write_configuration(
         "model": {"path": str(model)},
         "data_dir": str(data_dir),
         "http": {"host": "127.0.0.1", "port": http_port},
+        "web": None if web_port is None else {"port": web_port},
         "cameras": {
             camera: {
                 "url": addresses.cameras[camera],

@@ -68,6 +68,7 @@ def add_camera_routes(app: FastAPI, parts: ConsoleParts) -> None:
     def picture(camera: str, width: Width = 640) -> Response:
         """The newest analysed picture."""
         sight = room.pictures.newest(known(camera).name)
+        room.pictures.want_large(camera, parts.clock.monotonic())  # for who asks again and again
         if sight is None:
             raise HTTPException(404, f"camera '{camera}' has no analysed picture yet")
         return Response(room.pictures.jpeg(sight, streams.offered_width(width)), media_type="image/jpeg")

@@ -36,6 +36,7 @@ class ConsoleServer:
             settings = uvicorn.Config(
                 build_app(parts),
                 log_config=None,
+                log_level="warning",
                 access_log=False,  # an address may name an alert, and who looks at what is for the audit log
                 server_header=False,
                 proxy_headers=False,

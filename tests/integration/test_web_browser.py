@@ -148,7 +148,9 @@ def test_a_line_is_drawn_with_the_keyboard_alone_and_given_up_again(site: Site, 
     with visiting(browser, site.address) as visit:
         page = visit.log_in("ada")
         page.goto(f"{site.address}/cameras/gate/places")
-        page.get_by_role("button", name="Draw a line").press("Enter")
+        draw = page.get_by_role("button", name="Draw a line")
+        expect(draw).to_be_enabled()
+        draw.press("Enter")
         for key in ("Space", "Shift+ArrowRight", "Shift+ArrowDown", "Space"):
             page.keyboard.press(key)
         assert page.get_by_label("Name of line line-1").input_value() == "line-1"
@@ -182,3 +184,32 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(site: Site, browser: Browse
             page.goto(f"{site.address}{path}")
             page.get_by_role("main").get_by_role("heading").first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_a_zone_that_was_drawn_raises_the_alert_that_was_chosen_for_it(
+    tmp_path: Path, browser: Browser, street: Path
+) -> None:
+    with RedisServer(tmp_path / "redis") as server, aio_rtsp_server(street.parent) as rtsp:
+        config = one_camera(tmp_path, server.url, url=rtsp.url(street.name, loop=True))
+        settings = yaml.safe_load(config.read_text())
+        config.write_text(yaml.safe_dump({**settings, "capture": {"processes": 1}}))  # pictures of another process
+        address = with_console(config)
+        with running(config), visiting(browser, address) as visit:
+            wait_until_served(address)
+            page = visit.log_in("ada")
+            page.goto(f"{address}/cameras/gate/places")
+            page.locator("canvas[data-shown]").wait_for()
+            page.get_by_role("button", name="Draw a zone").click()
+            box = page.get_by_role("application", name="Zones and lines").bounding_box()
+            assert box is not None
+            for x, y in [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]:
+                page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.get_by_label("Alert of zone zone-1").select_option("intrusion")
+            page.get_by_role("button", name="Save").click()
+            expect(page.get_by_text("Takes effect after a restart").first).to_be_visible()
+        with running(config), visiting(browser, address) as visit:
+            wait_until_served(address)
+            page = visit.log_in("otto")
+            row = page.get_by_role("list", name="Latest alerts").get_by_role("listitem").filter(has_text="Intrusion")
+            row.first.click(timeout=60_000)
+            expect(page.get_by_role("region", name="Alert")).to_contain_text("zone-1-intrusion")

@@ -12,7 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+import yaml
 
 from streamer.assembly.house import House, open_house
 from streamer.cli import build_parser, main
@@ -23,7 +26,10 @@ from streamer.config.model import WebConfig
 from streamer.errors import ConfigError
 from streamer.web.passwords import matches
 from tests.console import wait_until_served, with_console
-from tests.living import one_camera, running
+from tests.footage import pictures
+from tests.integration.test_delivery_redis import eventually
+from tests.living import follow, one_camera, running
+from tests.redis_server import RedisServer
 from tests.rtsp import free_port
 from tests.unit.test_web_access import HASH
 
@@ -142,6 +148,65 @@ def test_a_service_that_is_told_to_stop_stops_while_somebody_watches(tmp_path: P
         service.terminate()
         assert service.wait(15) == 0
     assert "held the console" not in config.with_suffix(".log").read_text()
+
+
+def test_what_a_person_did_is_told_once_though_redis_was_away_and_the_service_killed(
+    tmp_path: Path, street: Path
+) -> None:
+    server = RedisServer(tmp_path / "redis")  # not started yet
+    zone = {"zones": ZONES, "rules": [IN]}
+    config = one_camera(tmp_path, server.url, url=str(street), pace="realtime", loop=True, **zone)
+    address = with_console(config, users={})
+    port = int(address.rpartition(":")[2])
+
+    def raised() -> list[dict[str, Any]]:
+        return ask(port, "/api/alerts?camera=gate&kind=intrusion")[1]["alerts"]
+
+    with running(config) as service:
+        wait_until_served(address)
+        eventually(lambda: bool(raised()), within_s=60)
+        alert = raised()[-1]["id"]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/api/session")
+        csrf = json.loads(connection.getresponse().read())["csrf"]
+        headers = {"X-CSRF-Token": csrf, "Content-Type": "application/json"}
+        connection.request("POST", f"/api/alerts/{alert}/acknowledge", "{}", headers)
+        assert connection.getresponse().status == 200
+        service.kill()
+        service.wait()
+    with server, running(config):
+        told = follow(
+            server.url, lambda changes: any(each["change"] == "acknowledged" for each in changes), within_s=60
+        )
+        wait_until_served(address)
+        assert ask(port, f"/api/alerts/{alert}")[1]["acknowledged_by"] == "local"
+    [handling] = [each for each in told if each["change"] == "acknowledged"]
+    assert (handling["schema"], handling["alert"], handling["by"]) == ("streamer.handling/1", alert, "local")
+    assert [each["id"] for each in told].index(alert) < told.index(handling)
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_who_wants_it_large_gets_the_camera_s_own_picture_wherever_it_is_read(
+    tmp_path: Path, street: Path, processes: int
+) -> None:
+    config = one_camera(tmp_path, "redis://127.0.0.1:1", url=str(street), pace="realtime", loop=True)
+    settings = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**settings, "capture": {"processes": processes}}))
+    address = with_console(config, users={})
+    [(_, first)] = pictures(street)[:1]
+    with running(config):
+        wait_until_served(address)
+        connection = http.client.HTTPConnection("127.0.0.1", int(address.rpartition(":")[2]), timeout=30)
+        connection.request("GET", "/api/live?camera=gate&width=1920&fps=20")
+        answer = connection.getresponse()
+        shape = (0, 0)
+        while shape[1] != first.shape[1]:
+            text, jpeg = int.from_bytes(answer.read(4)), int.from_bytes(answer.read(4))
+            body = json.loads(answer.read(text)) if text else {"size": None}
+            shown = np.frombuffer(answer.read(jpeg), np.uint8)
+            shape = cv2.imdecode(shown, cv2.IMREAD_COLOR).shape[:2] if jpeg else shape
+        assert body["size"] == [shape[1], shape[0]]
+        connection.close()
 
 
 def test_it_speaks_tls_with_the_files_of_the_configuration(tmp_path: Path, street: Path) -> None:

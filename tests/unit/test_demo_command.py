@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,17 @@ def test_the_demos_configuration_is_one_that_a_user_could_have_written(tmp_path:
     assert set(config.cameras) == set(watched) == set(yaml.safe_load(path.read_text())["cameras"])
     for camera, post in watched.items():
         assert [rule.name for rule in config.cameras[camera].rules] == [rule["name"] for rule in post.rules]
+
+
+def test_the_demo_says_where_its_console_is_where_there_is_one(tmp_path: Path) -> None:
+    for web_port, shown in ((None, False), (7003, True)):
+        out = io.StringIO()
+        console = web_port and f"http://127.0.0.1:{web_port}"
+        Lines(out).begins(replace(ADDRESSES, console=console))
+        assert ("console at http://127.0.0.1:7003" in out.getvalue()) == shown
+        path = tmp_path / "demo.yaml"
+        write_configuration(
+            path, {"gate": posts(Ground())["gate"]}, ADDRESSES, 7001, tmp_path, tmp_path, 1000, web_port
+        )
+        web = load_config(path).web
+        assert (web and web.port) == web_port

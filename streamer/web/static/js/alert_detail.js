@@ -12,7 +12,9 @@ export function alertDetail(id) {
   const head = h("header", {}, h("h2", {}, "Alert"));
   const element = h("section", { class: "card detail", "aria-label": "Alert" }, head, body);
   const text = h("textarea", { "aria-label": "Comment", placeholder: "Comment (optional)", maxlength: 2000 });
-  let alert = null, evidence = null, over = false;
+  // Each part stays in its place while the alert goes on: a clip that plays and a comment half written are not disturbed.
+  const evidence = h("div", {}), said = h("p", { class: "said" }), rest = h("div", { class: "stack" });
+  let alert = null, shownEvidence = null, over = false;
 
   const act = (path, send, said) => async () => {
     try {
@@ -25,6 +27,7 @@ export function alertDetail(id) {
     }
   };
   const acknowledge = act(url`/api/alerts/${id}/acknowledge`, () => ({ text: text.value || null }), "Acknowledged");
+  const seen = h("button", { class: "primary", type: "button", onclick: acknowledge }, "Acknowledge");
   const comment = act(url`/api/alerts/${id}/comment`, () => ({ text: text.value }), "Comment saved");
 
   async function load() {
@@ -45,9 +48,16 @@ export function alertDetail(id) {
       alert.ended_at === null && h("span", { class: "tag open" }, "open"), h("span", { class: "grow" }),
       alert.acknowledged_at !== null ? h("span", { class: "tag good" }, `Acknowledged by ${alert.acknowledged_by}`) : null);
     const which = `${message.snapshot}|${message.clip?.path}`;
-    if (evidence?.which !== which) evidence = { which, ...pictures(alert) };
-    fill(body, 
-      evidence.element, h("p", { class: "said" }, sentence(alert.text)), actions(), facts(message), measures(message.reason.measures ?? {}), handlings());
+    if (shownEvidence !== which) {
+      shownEvidence = which;
+      const found = pictures(alert);
+      evidence.hidden = !found;
+      fill(evidence, found);
+    }
+    said.textContent = sentence(alert.text);
+    seen.disabled = alert.acknowledged_at !== null;
+    fill(rest, facts(message), measures(message.reason.measures ?? {}), handlings());
+    if (!evidence.isConnected) fill(body, evidence, said, actions(), rest);
   }
 
   function actions() {
@@ -56,11 +66,12 @@ export function alertDetail(id) {
       "aria-label": "Silence this kind at this camera", style: { width: "auto" },
       onchange: event => {
         const for_s = Number(event.target.value);
+        event.target.value = "";
         if (for_s) act(url`/api/alerts/${id}/silence`, () => ({ for_s, text: text.value || null }), "Silenced; such alerts are still raised and recorded")();
       },
     }, Object.entries(SILENCES).sort(([a], [b]) => a - b).map(([value, name]) => h("option", { value }, name)));
     return h("div", { class: "stack" }, text, h("div", { class: "actions" },
-      h("button", { class: "primary", type: "button", disabled: alert.acknowledged_at !== null, onclick: acknowledge }, "Acknowledge"),
+      seen,
       h("button", { type: "button", onclick: () => (text.value.trim() ? comment() : text.focus()) }, "Comment"), silence));
   }
 
@@ -111,8 +122,8 @@ function pictures(alert) {
   const tabs = h("div", { class: "segments", role: "group", "aria-label": "Evidence" }, message.snapshot && picture, message.clip && clip);
   if (message.snapshot) show(image, picture);
   else if (message.clip) show(video, clip);
-  else return { element: null };
-  return { element: h("div", { class: "stack" }, frame, message.clip ? tabs : null) };
+  else return null;
+  return h("div", { class: "stack" }, frame, message.clip ? tabs : null);
 }
 
 const shown = value => (typeof value === "number" ? (Number.isInteger(value) ? value : value.toPrecision(3)) : value === null ? "–" : String(value));

@@ -1,5 +1,7 @@
 // What happens, as the service tells it: one stream for the whole console, shared by every page.
 
+import { get } from "./api.js";
+
 const listeners = new Set();
 export const latest = { cameras: {}, counts: null, connected: false };
 let source = null;
@@ -37,6 +39,11 @@ export function begin() {
       latest.connected = false;
       tell("connected", {});
     }
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source = null; begin(); }, 2000);
+    if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    get("/api/session").catch(() => {}); // whoever is logged out meanwhile is sent to the door
+    setTimeout(() => {
+      source = null;
+      begin();
+    }, 2000);
   };
 }

@@ -1,0 +1,101 @@
+"""The page of latency: where the time goes between a frame's arrival and its result."""
+
+from __future__ import annotations
+
+from deploy.grafana.asking import CAMERA, CAMERA_CHOICE, INSTANCE_CHOICE, PER_S, SERVICE, mean, quantile
+from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step
+
+LATENCY = Dashboard(
+    "streamer-latency",
+    "Streamer: latency",
+    "Where the time goes between a frame's arrival and its result.",
+    (INSTANCE_CHOICE, CAMERA_CHOICE),
+    (
+        Row(
+            "Capture to publish",
+            (
+                Panel(
+                    "All cameras",
+                    "`promised` is set in rules/recording.yml.",
+                    (
+                        *(
+                            Query(quantile(q, "streamer_capture_to_publish_seconds", "", CAMERA), f"p{100 * q:g}")
+                            for q in (0.5, 0.95, 0.99)
+                        ),
+                        Query("streamer:promised_latency_seconds", "promised"),
+                    ),
+                    unit="s",
+                    columns=12,
+                ),
+                Panel(
+                    "Where most frames lie",
+                    "Every cell counts frames; a second band above the first is a queue or a slow receiver.",
+                    (
+                        Query(
+                            f"sum by (le) (increase(streamer_capture_to_publish_seconds_bucket{{{CAMERA}}}[{PER_S}]))",
+                            "{{le}}",
+                        ),
+                    ),
+                    kind="heatmap",
+                    unit="s",
+                    columns=12,
+                ),
+                Panel(
+                    "p99 by camera",
+                    "Over five minutes; recorded by a rule.",
+                    (Query(f"camera:streamer_capture_to_publish_seconds:p99_5m{{{CAMERA}}}", "{{camera}}"),),
+                    unit="s",
+                    columns=12,
+                    steps=(Step("green"), Step("red", 0.5)),
+                ),
+                Panel(
+                    "Frames that came too late for the model",
+                    "Share of those that were meant for it: docs/operations.md#streameroverload.",
+                    (Query(f"camera:streamer_frames_late:ratio_5m{{{CAMERA}}}", "{{camera}}"),),
+                    unit="percentunit",
+                    columns=12,
+                    quiet=True,
+                ),
+            ),
+        ),
+        Row(
+            "Stages",
+            (
+                Panel(
+                    "Time in a stage, p99",
+                    "Per call: infer and analyse take a batch, publish what it brought.",
+                    (Query(quantile(0.99, "streamer_stage_seconds", "stage", SERVICE), "{{stage}}"),),
+                    unit="s",
+                ),
+                Panel(
+                    "Time in a stage, mean",
+                    "Per call.",
+                    (Query(mean("streamer_stage_seconds", "stage", SERVICE), "{{stage}}"),),
+                    unit="s",
+                ),
+                Panel(
+                    "Stages at work",
+                    "Share of the time. A stage near 1 (infer: near the number of lanes) is what everything waits for.",
+                    (Query(f"sum by (stage) (rate(streamer_stage_seconds_sum{{{SERVICE}}}[{PER_S}]))", "{{stage}}"),),
+                    unit="percentunit",
+                ),
+                Panel(
+                    "Frames waiting for the model",
+                    "A steady height near depth × cameras is overload.",
+                    (Query(f"streamer_inbox_waiting_frames{{{SERVICE}}}", "{{instance}}"),),
+                ),
+                Panel(
+                    "Frames in one model call",
+                    "Mean size of a batch.",
+                    (Query(mean("streamer_batch_frames", "instance", SERVICE), "{{instance}}"),),
+                ),
+                Panel(
+                    "Slowness of the model",
+                    "Times as long as when it was measured: docs/operations.md#streamermodelslow.",
+                    (Query(f"streamer_model_slowness{{{SERVICE}}}", "{{instance}}"),),
+                    steps=(Step("green"), Step("orange", 2)),
+                ),
+            ),
+        ),
+    ),
+)

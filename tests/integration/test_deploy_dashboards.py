@@ -1,0 +1,104 @@
+"""Every panel's and every rule's expression, asked of a real Prometheus that scrapes a real service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.grafana.dashboard import DASHBOARDS
+from deploy.grafana.panels import Panel
+from streamer.telemetry.metrics import TABLE
+from streamer.zoo import bundled_model
+from tests.conftest import ROOT
+from tests.crew import eventually
+from tests.living import follow, running, write_config
+from tests.prometheus_server import Prometheus, prometheus
+from tests.redis_server import RedisServer, free_port
+
+pytestmark = pytest.mark.needs("prometheus")
+
+RULES = ROOT / "deploy" / "prometheus" / "rules"
+PANELS = [pytest.param(panel, id=f"{page.uid}: {panel.title}") for page in DASHBOARDS for panel in page.panels()]
+EVERYWHERE = {
+    "zones": {"all": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+    "rules": [
+        {"name": "in", "kind": "intrusion", "zone": "all", "labels": ["person"], "min_score": 0.4},
+        {"name": "odd", "kind": "behaviour.anomaly"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Iterator[Prometheus]:
+    """A Prometheus that has seen a service, with a camera in a capture process, raise and deliver alerts."""
+    folder, port = tmp_path_factory.mktemp("operated"), free_port()
+    with RedisServer(folder / "redis") as redis:
+        config = write_config(
+            folder / "c.yaml",
+            model={"path": str(bundled_model())},
+            redis={"url": redis.url},
+            data_dir=str(folder / "data"),
+            http={"host": "127.0.0.1", "port": port},
+            capture={"processes": 1},
+            inference={"max_age_s": 30, "depth": 200},
+            cameras={"gate": {"url": str(street), "pace": "realtime", "loop": True, "analyse_fps": 5, **EVERYWHERE}},
+        )
+        with (
+            running(config) as service,
+            prometheus(folder / "prometheus", f"127.0.0.1:{port}", RULES / "*.yml", "streamer") as server,
+        ):
+            follow(redis.url, lambda changes: sum(c["change"] == "opened" for c in changes) >= 2, within_s=90)
+            # two alerts more than at some earlier scrape: rates and quantiles have something to be made of
+            seen = 'increase(streamer_capture_to_publish_seconds_count{job="streamer"}[1m]) > 5'
+            recorded = "camera:streamer_capture_to_publish_seconds:p99_5m > 0"
+            eventually(lambda: bool(server.ask(seen) and server.ask(recorded)), within_s=60)
+            assert service.poll() is None
+            yield server
+
+
+def expressions(panel: Panel) -> list[str]:
+    """As Grafana sends them: everything chosen, half a minute on the page's smallest step."""
+    chosen = {"$instance": ".+", "$camera": ".+", "$__rate_interval": "30s"}
+    asked = [query.expression for query in panel.queries]
+    for name, value in chosen.items():
+        asked = [expression.replace(name, value) for expression in asked]
+    return asked
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_shows_something_of_a_running_service(scraped: Prometheus, panel: Panel) -> None:
+    shown = [scraped.ask(expression) for expression in expressions(panel)]
+    assert panel.quiet or all(
+        series or "failures" in expression or "undelivered" in expression
+        for series, expression in zip(shown, expressions(panel), strict=True)
+    ), f"nothing for {expressions(panel)}"
+
+
+def test_the_service_shows_every_label_that_the_table_promises(scraped: Prometheus) -> None:
+    checked = 0
+    for name, (kind, labels, _) in TABLE.items():
+        metric = f"{name}_bucket" if kind == "histogram" else name
+        for series in scraped.ask(f'{{__name__="{metric}"}}'):
+            more = {"le"} if kind == "histogram" else set()
+            # Prometheus leaves out labels whose value is empty
+            assert set(series["metric"]) - {"__name__", "job", "instance"} - more <= set(labels), name
+            checked += 1
+    assert checked > 50
+
+
+def test_no_alert_of_the_service_fires_while_all_is_well(scraped: Prometheus) -> None:
+    assert scraped.ask('ALERTS{alertstate="firing"}') == []
+
+
+def test_the_rules_work_out_what_they_say(scraped: Prometheus) -> None:
+    text = (RULES / "recording.yml").read_text()
+    recorded: list[dict[str, Any]] = yaml.safe_load(text)["groups"][0]["rules"]
+    given: Callable[[str], float] = lambda name: float(scraped.ask(name)[0]["value"][1])  # noqa: E731
+    assert given("streamer:promised_latency_seconds") == 0.5
+    assert 0 < given("instance:streamer_capture_to_publish_seconds:p99_5m") < 60
+    for rule in recorded:
+        scraped.ask(rule["expr"])
