@@ -37,6 +37,7 @@ _log = logging.getLogger("streamer.service")
 
 _WATCH_EVERY_S = 0.25
 _SHOW_EVERY_S = 1.0
+_SIGNALS_WITHIN_S = 0.5
 _DRAIN_AT_LEAST_S = 1.0
 
 
@@ -153,7 +154,9 @@ class Service:
             worker.start()
         if not self._captures:
             self._ending.set()
-        self._ending.wait()
+        # A signal that comes just before an endless wait is not handled until that ends, which may be never.
+        while not self._ending.wait(_SIGNALS_WITHIN_S):
+            pass
         return self._wind_down(Deadline(self._shutdown_s))
 
     def live(self) -> Health:

@@ -61,7 +61,12 @@ def test_each_stage_is_measured_alone(street: Path, tmp_path: Path, capsys: pyte
 def test_an_interrupted_search_ends_soon_and_leaves_nothing_behind(street: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "streamer", "bench", "--find-max-streams", "--most", "1", "--settle", "100s"]
     bench = subprocess.Popen(
-        [*command, "--video", str(street)], cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**_here(tmp_path)}
+        [*command, "--video", str(street)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_here(tmp_path),
+        preexec_fn=_as_at_a_terminal,
     )
     assert bench.stderr is not None
     assert any(line.startswith("1 camera …") for line in bench.stderr)
@@ -70,6 +75,11 @@ def test_an_interrupted_search_ends_soon_and_leaves_nothing_behind(street: Path,
     assert bench.wait(60) == 130
     assert "Traceback" not in rest
     assert list(tmp_path.glob("streamer-bench-*")) == []
+
+
+def _as_at_a_terminal() -> None:
+    """Whoever runs the tests in the background has Ctrl-C ignored, and all processes below inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _here(folder: Path) -> dict[str, str]:
