@@ -33,10 +33,10 @@ BEHAVIOUR = Dashboard(
                         Query(
                             f"sum by (camera, kind) (increase(streamer_alerts_suppressed_total{{{CAMERA}}}[1h]))",
                             "{{camera}} {{kind}}",
+                            quiet=True,
                         ),
                     ),
                     columns=12,
-                    quiet=True,
                 ),
                 Panel(
                     "Behaviour alerts in a day",
@@ -46,11 +46,11 @@ BEHAVIOUR = Dashboard(
                             "sum by (camera, kind) (increase(streamer_alerts_total"
                             f'{{{CAMERA}, type="opened", kind=~"behaviour.*"}}[1d]))',
                             "{{camera}} {{kind}}",
+                            quiet=True,
                         ),
                     ),
                     kind="table",
                     columns=12,
-                    quiet=True,
                 ),
                 Panel(
                     "Commands over Redis",
@@ -75,12 +75,11 @@ BEHAVIOUR = Dashboard(
                 Panel(
                     "Drift",
                     "How much speaks for a change since calibration: docs/operations.md#streamercameradrifted.",
-                    (Query(f"streamer_behaviour_drift_ratio{{{CAMERA}}}", "{{camera}}"),),
+                    (Query(f"streamer_behaviour_drift_ratio{{{CAMERA}}}", "{{camera}}", quiet=True),),
                     unit="percentunit",
                     columns=12,
                     most=1.0,
                     steps=(Step("green"), Step("red", 0.95)),
-                    quiet=True,
                 ),
             ),
         ),

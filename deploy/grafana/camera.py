@@ -68,11 +68,11 @@ CAMERA_PAGE = Dashboard(
                             "sum by (camera, reason) "
                             f'(rate(streamer_frames_total{{{CAMERA}, outcome="dropped"}}[{PER_S}]))',
                             "{{camera}} {{reason}}",
+                            quiet=True,
                         ),
                     ),
                     unit="ops",
                     columns=12,
-                    quiet=True,
                 ),
                 Panel(
                     "Analysed",
@@ -126,16 +126,15 @@ CAMERA_PAGE = Dashboard(
                         Query(
                             f"sum by (camera, reason) (increase(streamer_wakes_total{{{CAMERA}}}[5m]))",
                             "{{camera}} {{reason}}",
+                            quiet=True,
                         ),
                     ),
-                    quiet=True,
                 ),
                 Panel(
                     "From the waking packet to the first frame, p99",
                     "What led up to a wake is decoded from memory.",
-                    (Query(quantile(0.99, "streamer_wake_seconds", "camera", CAMERA), "{{camera}}"),),
+                    (Query(quantile(0.99, "streamer_wake_seconds", "camera", CAMERA), "{{camera}}", quiet=True),),
                     unit="s",
-                    quiet=True,
                 ),
                 Panel(
                     "Packets kept in memory",

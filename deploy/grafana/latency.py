@@ -51,10 +51,9 @@ LATENCY = Dashboard(
                 Panel(
                     "Frames that came too late for the model",
                     "Share of those that were meant for it: docs/operations.md#streameroverload.",
-                    (Query(f"camera:streamer_frames_late:ratio_5m{{{CAMERA}}}", "{{camera}}"),),
+                    (Query(f"camera:streamer_frames_late:ratio_5m{{{CAMERA}}}", "{{camera}}", quiet=True),),
                     unit="percentunit",
                     columns=12,
-                    quiet=True,
                 ),
             ),
         ),

@@ -172,6 +172,7 @@ OVERVIEW = Dashboard(
                         Query(
                             f"sum by (reason) (increase(streamer_footage_failures_total{{{SERVICE}}}[5m]))",
                             "footage: {{reason}}",
+                            quiet=True,
                         ),
                         Query(f"sum(increase(streamer_snapshot_failures_total{{{SERVICE}}}[5m]))", "pictures"),
                     ),
@@ -183,7 +184,6 @@ OVERVIEW = Dashboard(
                         Query(f"streamer_capture_processes{{{SERVICE}}}", "running"),
                         Query(f"increase(streamer_capture_restarts_total{{{SERVICE}}}[5m])", "replaced"),
                     ),
-                    quiet=True,
                 ),
             ),
         ),

@@ -21,10 +21,14 @@ Colour = Literal["green", "orange", "red", "blue"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression, and how its series are called: `{{camera}}` stands for a label."""
+    """One PromQL expression, and how its series are called: `{{camera}}` stands for a label.
+
+    quiet: gives nothing while all is well, or where what it asks for is not in use.
+    """
 
     expression: str
     legend: str = ""
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture. about: what it tells, and what to do about it, for whoever hovers over it.
-
-    quiet: shows nothing while all is well, or where what it tells of is not in use.
-    """
+    """One picture. about: what it tells, and what to do about it, for whoever hovers over it."""
 
     title: str
     about: str
@@ -53,7 +54,6 @@ class Panel:
     stacked: bool = False
     least: float | None = 0.0
     most: float | None = None
-    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
