@@ -75,8 +75,8 @@ class Frame:
     captured_at: float
     received_s: float
     picture: Picture
-    late: bool = False
     on_device: OnDevice | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

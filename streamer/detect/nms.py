@@ -24,19 +24,18 @@ def nms(
 ) -> NDArray[np.int64]:
     """Rows that stay, by falling score; equal scores in the order of their rows.
 
-    boxes_xyxy float32 (N, 4), scores float32 (N,) above 0, class_ids int64 (N,) → int64 (K,), K ≤ at_most. Of the best
+    boxes_xyxy float32 (N, 4), scores float32 (N,), class_ids int64 (N,) → int64 (K,), K ≤ at_most. Of the best
     1,000, a row stays unless a row of its class that stays, and comes before it, overlaps it with an IoU greater than
     iou_above. Boxes without area do not stay. No NaN, please.
     """
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
     rows = np.flatnonzero((sides > 0).all(axis=1))
-    if len(rows) > _MOST:
-        rows = rows[np.argsort(-scores[rows], kind="stable")[:_MOST]]
+    rows = rows[np.argsort(-scores[rows], kind="stable")[:_MOST]]
     if not len(rows):
         return rows
-    # OpenCV's stubs ask for lists; arrays spare the way through Python.
+    # OpenCV's stubs ask for lists; arrays spare the way through Python. Ranks for scores: it wants those above 0.
     xywh: Any = np.concatenate([boxes_xyxy[rows, :2], sides[rows]], axis=1).astype(np.float64)
-    ranked: Any = scores[rows]
+    ranks: Any = np.arange(len(rows), 0, -1, dtype=np.float32)
     classes: Any = class_ids[rows].astype(np.int32)
-    kept = cv2.dnn.NMSBoxesBatched(xywh, ranked, classes, 0.0, iou_above)
+    kept = cv2.dnn.NMSBoxesBatched(xywh, ranks, classes, 0.0, iou_above)
     return rows[np.asarray(kept, np.int64).reshape(-1)[:at_most]]

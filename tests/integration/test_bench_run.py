@@ -37,7 +37,7 @@ def test_the_search_runs_the_service_and_keeps_what_it_found(street: Path, tmp_p
     stages = last["latency"]
     assert stages["whole"]["samples"] == pytest.approx(last["frames"]["analysed"], abs=6)
     parts = sum(stages[name]["mean_ms"] for name in ("capture", "wait", "infer", "analyse", "publish"))
-    assert parts == pytest.approx(stages["whole"]["mean_ms"], rel=1e-6), "a frame's stages leave no gap"
+    assert parts == pytest.approx(stages["whole"]["mean_ms"], abs=0.01), "a frame's stages leave no gap"
     assert last["cpu_cores_by_thread"]["capture"] > 0
     assert last["cpu_cores_by_thread"]["infer"] > 0
     assert 0 < last["run_s_per_frame"] < 1
