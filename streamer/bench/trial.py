@@ -35,7 +35,8 @@ class Plan:
     """What is asked of every trial.
 
     redis_url: where results are published; None measures to the end of analysis. settle_s: until it is measured;
-    measure_s: for how long.
+    measure_s: for how long. scratch: where trials have their folders, None where the system has such; whoever owns it
+    removes what an interruption in the wrong moment leaves there.
     """
 
     footage: Footage
@@ -48,6 +49,7 @@ class Plan:
     settle_s: float
     measure_s: float
     decode_on: str = "cpu"
+    scratch: Path | None = None
 
     @property
     def one_lane_threads(self) -> int:
@@ -207,7 +209,7 @@ def run_trial(plan: Plan, cameras: int, labels: tuple[str, ...], measure_s: floa
     clock = SystemClock()
     on_the_way = FramesOnTheWay(clock.monotonic, published=plan.redis_url is not None)
 
-    with tempfile.TemporaryDirectory(prefix="streamer-bench-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="streamer-bench-", dir=plan.scratch) as scratch:
         config = configuration(plan, cameras, Path(scratch), labels)
         with (
             open_house(config, clock, "bench", on_published=on_the_way.acknowledged) as house,

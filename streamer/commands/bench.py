@@ -117,6 +117,7 @@ def _bench(args: argparse.Namespace) -> int:
                 redis_pid=pid,
                 settle_s=args.settle or _SETTLE_S[args.gated],
                 measure_s=args.measure or (_STAGES_EACH_S if args.what == "stages" else _MEASURE_S),
+                scratch=Path(scratch),
             )
             _tell(f"{_written(footage)}, model {said['name']} on {args.provider}, latency to {plan.ends_at}")
             if args.what == "stages":
