@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from streamer.cores import usable_cores
 from streamer.errors import ConfigError
 
 _PER_FRAME = ("convert_cpu_s_per_frame", "track_cpu_s_per_frame", "rules_cpu_s_per_frame", "publish_cpu_s_per_frame")
@@ -38,7 +38,7 @@ def processor_costs(path: Path) -> Costs:
         raise ConfigError([f"inference.capacity: {path} lacks costs ({error}); {_MAKE_ONE}"]) from error
     if not frame_s > 0 or stream_s < 0:
         raise ConfigError([f"inference.capacity: {path} says that a picture costs {frame_s:g} s; {_MAKE_ONE}"])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return Costs(cores / frame_s, stream_s / frame_s)
 
 

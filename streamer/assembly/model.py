@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.caches import cache_folder
 from streamer.config.model import ModelConfig
+from streamer.cores import usable_cores
 from streamer.detect import OnnxDetector, load_detector
 from streamer.detect.plan import Arrangement, Plan, arrangements
 from streamer.detect.planning import call_seconds, measured, plan_file, remember, remembered
@@ -71,7 +71,7 @@ def open_model(model: ModelConfig, max_batch: int) -> OpenModel:
 
 
 def _tried(model: ModelConfig) -> tuple[Arrangement, ...]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     threads = cores if model.threads == "auto" else model.threads
     if model.lanes == "auto":
         return arrangements(threads)

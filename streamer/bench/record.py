@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from streamer import __version__
 from streamer.bench.capacity import Capacity, Judged
 from streamer.bench.stages import StageCost
 from streamer.bench.trial import Plan, Trial
+from streamer.cores import usable_cores
 from streamer.errors import ConfigError
 
 SCHEMA_VERSION = 1
@@ -120,7 +120,7 @@ def machine() -> dict[str, Any]:
     """What it was measured on: processor, cores that this process may use, Python, system."""
     return {
         "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
     }

@@ -24,6 +24,7 @@ from streamer.bench.record import capacity_record, costs, stages_record, written
 from streamer.bench.stages import StageCost, measured_stages, model_folder
 from streamer.bench.tables import ceilings, latency_table, overhead_ms, remarks, stages_table, trials_table
 from streamer.bench.trial import Plan
+from streamer.caches import cache_folder
 from streamer.config.model import ModelConfig
 from streamer.demo.clips import prepare_clips
 from streamer.demo.errors import DemoError
@@ -105,7 +106,7 @@ def _bench(args: argparse.Namespace) -> int:
     manifest = load_artifact(model_folder(model)).manifest
     said = {"name": manifest.name, "sha256": manifest.sha256}
     with _interrupted_by_sigterm(), tempfile.TemporaryDirectory(prefix="streamer-bench-") as scratch:
-        footage = looked_at(args.video or _street(args.cache or _cache_folder()))
+        footage = looked_at(args.video or _street(args.cache or cache_folder()))
         with _redis(Path(scratch)) as (url, pid):
             plan = Plan(
                 footage=footage,
@@ -230,11 +231,6 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "streamer"
 
 
 def _written(footage: Footage) -> str:

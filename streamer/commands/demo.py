@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import re
 import signal
 import threading
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from streamer.caches import cache_folder
 from streamer.demo.performance import Report, perform
 from streamer.demo.show import Screen, audience
 from streamer.zoo import bundled_model, find_model
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
             told,
             stop,
             model=model.resolve(),
-            cache=args.cache or _cache_folder(),
+            cache=args.cache or cache_folder("demo"),
             for_s=args.for_s,
             keep=args.keep,
             began_s=began_s,
@@ -75,11 +75,6 @@ def _summary(report: Report) -> str:
         seen = report.judgement
         lines.append(f"of {seen.true.total()} true events in full view {seen.found.total()} were found")
     return "\n".join(lines)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "streamer" / "demo"
 
 
 def _duration(text: str) -> float:
