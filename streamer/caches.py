@@ -10,7 +10,8 @@ from pathlib import Path
 def cache_folder(of: str = "", environment: Mapping[str, str] | None = None) -> Path:
     """streamer/OF in the user's cache folder; streamer itself where nothing is named.
 
-    By the XDG Base Directory Specification 0.8: relative paths are ignored. Raises RuntimeError where the user has no home folder.
+    By the XDG Base Directory Specification 0.8: relative paths are ignored. Raises RuntimeError where the user has no
+    home folder.
     """
     env = os.environ if environment is None else environment
     cache = Path(env.get("XDG_CACHE_HOME") or "")
