@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -113,10 +112,11 @@ def prepare_clips(
             if worker.exitcode != 0:
                 raise DemoError(f"drawing the clip of camera '{camera}' failed with exit code {worker.exitcode}")
     finally:
-        for worker in workers:
-            if worker.is_alive():
-                worker.terminate()
-                worker.join()
+        started = [worker for worker in workers if worker.pid]
+        for worker in started:  # all are told before one is waited for, or the others would draw on meanwhile
+            worker.terminate()
+        for worker in started:
+            worker.join()
     progress(total, total)
     return clips
 
@@ -124,12 +124,17 @@ def prepare_clips(
 def _draw_quietly(camera: str, clip: Clip, ticks: Any) -> None:
     # Ctrl-C reaches the whole foreground group: the demo decides what ends, not the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that half a clip is tidied away
-    draw_clip(camera, clip, ticks)
+    asked: list[int] = []
+    # Told, not raised: an exception that a signal raises inside somebody's __del__ is swallowed.
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    draw_clip(camera, clip, ticks, cancelled=lambda: bool(asked))
 
 
-def draw_clip(camera: str, clip: Clip, ticks: Any = None) -> None:
-    """Draw and encode one camera's period; its files appear when they are whole. ticks is a queue of frames done."""
+def draw_clip(camera: str, clip: Clip, ticks: Any = None, cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Draw and encode one camera's period; its files appear when they are whole. ticks is a queue of frames done.
+
+    Where it is cancelled nothing is left, and SystemExit is raised.
+    """
     cv2.setNumThreads(1)
     street = Street(VIEWS[camera], SEED, PERIOD_S)
 
@@ -137,6 +142,8 @@ def draw_clip(camera: str, clip: Clip, ticks: Any = None) -> None:
 
     def frames() -> Iterable[NDArray[np.uint8]]:
         for i in range(round(PERIOD_S * FPS)):
+            if cancelled():
+                raise SystemExit(1)
             image, truth = street.frame_and_truth(i / FPS)
             truths.append(truth)
             yield image

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamer.demo import clips
-from streamer.demo.clips import FPS, encode, prepare_clips
+from streamer.demo.clips import FPS, Clip, draw_clip, encode, prepare_clips
 from streamer.demo.errors import DemoError
 from streamer.demo.street import Street
 from streamer.demo.truth import Play
@@ -46,6 +46,15 @@ def test_drawing_that_is_cancelled_leaves_no_half_clip(tmp_path: Path) -> None:
     told: list[int] = []
     assert prepare_clips(tmp_path, lambda done, _: told.append(done), cancelled=lambda: bool(told)) is None
     assert 0 < told[-1] < 3 * PERIOD_S * FPS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_draws_stops_at_the_next_frame_and_tidies_up(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    ticks = type("Ticks", (), {"put": lambda _, frames: drawn.append(frames)})()
+    with pytest.raises(SystemExit):
+        draw_clip("gate", Clip(tmp_path / "gate-1.mp4"), ticks, cancelled=lambda: sum(drawn) >= 2 * FPS)
+    assert sum(drawn) == 2 * FPS
     assert list(tmp_path.iterdir()) == []
 
 
