@@ -24,9 +24,10 @@ from export.int8 import to_int8
 from export.limits import INT8, Limits
 from export.parity import Meaning, Parity, ParityError, Task, Tensors, prove
 from export.speaker import Speaker
-from streamer.artifacts import Artifact, Manifest, load_artifact, write_artifact
+from streamer.artifacts import Artifact, Manifest, load_artifact
 from streamer.detect import OnnxDetector
 from streamer.errors import ArtifactError
+from streamer.model_folder import write_model_folder
 from streamer.onnx_opset import default_opset
 
 _LEAST_HEADROOM = 4.0
@@ -129,7 +130,7 @@ def _write(
 ) -> tuple[Artifact, Parity]:
     manifest = _described(reference, graph, precision)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = write_artifact(manifest, graph, Path(scratch) / manifest.name)
+        draft = write_model_folder(manifest, graph, Path(scratch) / manifest.name)
         try:
             parity = prove(reference.folder, draft.folder, proof.pictures, proof.limits, proof.task)
         except ParityError as error:
@@ -150,7 +151,7 @@ def _write(
         }
     )
     # The service itself must take what was written.
-    return write_artifact(final, graph, out, prove=lambda made: OnnxDetector(made).warm_up()), parity
+    return write_model_folder(final, graph, out, prove=lambda made: OnnxDetector(made).warm_up()), parity
 
 
 def _fit(reference: Artifact, graph: bytes, pictures: Sequence[Canvas]) -> float:
@@ -158,7 +159,7 @@ def _fit(reference: Artifact, graph: bytes, pictures: Sequence[Canvas]) -> float
     some = pictures[:: max(1, len(pictures) // _COMPARED_PICTURES)]
     tensors, meaning = Tensors(INT8), Meaning(INT8)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = write_artifact(_described(reference, graph, "int8"), graph, Path(scratch) / "draft")
+        draft = write_model_folder(_described(reference, graph, "int8"), graph, Path(scratch) / "draft")
         here, there = Speaker(reference), Speaker(draft)
         for picture in some:
             expected, found = here.say([picture]), there.say([picture])

@@ -1,4 +1,4 @@
-"""Model folders: `model.onnx` beside a `manifest.json` that says everything about it; load, verify, refuse, write.
+"""Detectors' folders: `model.onnx` beside a `manifest.json` that says everything about it.
 
 Only such a folder crosses from training to the service. A manifest of schema version 1, key by key (unknown keys are
 refused):
@@ -33,34 +33,20 @@ refused):
 
 from __future__ import annotations
 
-import hashlib
-import math
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from streamer.errors import ArtifactError
 from streamer.fit import Align, InputFit, Mode
-from streamer.model_kinds import MANIFEST_FILE, refuse_other_kinds
-
-GRAPH_FILE = "model.onnx"
+from streamer.model_folder import GRAPH_FILE, ManifestPart, ModelFolder, load_folder, parse_manifest
+from streamer.model_kinds import MANIFEST_FILE
 
 LayoutName = Literal["streamer", "yolox", "fastestdet", "yolov8", "detr", "torchvision"]
 Axis = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
 Score = Annotated[float, Field(ge=0, le=1)]
 Triple = tuple[float, float, float]
-
-
-class ManifestPart(BaseModel):
-    """Unknown keys are refused, values are not guessed, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class InputSpec(ManifestPart):
@@ -191,26 +177,8 @@ class Manifest(ManifestPart):
         return self.model_dump_json(indent=2, exclude_none=False) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A model folder whose files are there, whose manifest makes sense and whose hash is right."""
-
-    folder: Path
-    manifest: Manifest
-
-    @property
-    def graph_path(self) -> Path:
-        """Where model.onnx lies."""
-        return self.folder / GRAPH_FILE
-
-    def read_graph(self) -> bytes:
-        """The graph's bytes, verified: what is run is what was hashed. Raises ArtifactError."""
-        try:
-            graph = self.graph_path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
-        compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
-        return graph
+Artifact = ModelFolder[Manifest]
+"""A detector's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
 def load_artifact(folder: Path) -> Artifact:
@@ -224,89 +192,17 @@ def load_artifact(folder: Path) -> Artifact:
             f"{folder}: expected a folder with {GRAPH_FILE} and {MANIFEST_FILE}, found {found}. "
             "`streamer models adopt FILE.onnx --layout … --out DIR` makes one from a bare ONNX file."
         )
-    refuse_other_kinds(folder, "detector")
-    present = [name for name in (MANIFEST_FILE, GRAPH_FILE) if (folder / name).is_file()]
-    if len(present) < 2:
-        missing = " and ".join(name for name in (MANIFEST_FILE, GRAPH_FILE) if name not in present)
-        hint = "" if GRAPH_FILE in present else f" The graph must be called {GRAPH_FILE}."
-        raise ArtifactError(
-            f"{folder}: a model folder holds {GRAPH_FILE} and {MANIFEST_FILE}; missing: {missing}.{hint} "
-            "`streamer models adopt FILE.onnx --layout … --out DIR` writes a complete one."
-        )
-    manifest = read_manifest(folder / MANIFEST_FILE)
-    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
-    return Artifact(folder, manifest)
+    return load_folder(folder, read_manifest, ("detector",), lambda gone: _incomplete(folder, gone))
+
+
+def _incomplete(folder: Path, gone: list[str]) -> str:
+    hint = f" The graph must be called {GRAPH_FILE}." if GRAPH_FILE in gone else ""
+    return (
+        f"{folder}: a model folder holds {GRAPH_FILE} and {MANIFEST_FILE}; missing: {' and '.join(gone)}.{hint} "
+        "`streamer models adopt FILE.onnx --layout … --out DIR` writes a complete one."
+    )
 
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        problems = [problem_of(dict(each)) for each in error.errors(include_url=False)]
-        raise ArtifactError(f"{path}: not a manifest that this version can use:\n  " + "\n  ".join(problems)) from error
-
-
-def write_artifact(
-    manifest: Manifest, graph: bytes, folder: Path, prove: Callable[[Artifact], None] | None = None
-) -> Artifact:
-    """Write a new model folder, whole or not at all; the manifest's sha256 must be the graph's.
-
-    prove is called with the complete folder before it gets its name: what it raises leaves nothing behind.
-    Raises ArtifactError where the folder exists already: a model that someone runs is never replaced under them.
-    """
-    compare_hash(folder / GRAPH_FILE, manifest.sha256, hashlib.sha256(graph).hexdigest())
-    if folder.exists():
-        raise ArtifactError(f"{folder}: exists already and is not overwritten; name another folder or remove it first")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that the last step is one rename within one file system.
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            building.chmod(0o755)
-            (building / GRAPH_FILE).write_bytes(graph)
-            (building / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
-            if prove:
-                prove(Artifact(building, manifest))
-            os.rename(building, folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise ArtifactError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    return Artifact(folder, manifest)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file. Raises ArtifactError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def compare_hash(path: Path, expected: str, found: str) -> None:
-    """Raises ArtifactError where they differ."""
-    if found != expected:
-        raise ArtifactError(
-            f"{path}: sha256 mismatch: the manifest expects {expected}, the file has {found}. "
-            "The file is damaged or was replaced: fetch or export the folder again."
-        )
-
-
-def problem_of(error: dict[str, object]) -> str:
-    """One line for one wrong key: where, what is expected, what was found."""
-    loc = error["loc"]
-    assert isinstance(loc, tuple)
-    where = ".".join(str(step) for step in loc) or "manifest"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key (schema version 1 has no such key)"
-    if error["type"] in ("missing", "json_invalid", "value_error"):
-        return f"{where}: {said[:1].lower()}{said[1:]}"
-    found = error["input"]
-    shown = f"{found!r}" if not isinstance(found, float) or math.isfinite(found) else str(found)
-    return f"{where}: {said[:1].lower()}{said[1:]}; found {shown if len(shown) <= 80 else shown[:77] + '…'}"
+    return parse_manifest(path, Manifest, "a manifest")

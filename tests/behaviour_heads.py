@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from streamer.behaviour.features import FEATURES, STEP_S
-from streamer.behaviour.head_artifact import HeadArtifact, HeadManifest, write_head
+from streamer.behaviour.head_artifact import HeadArtifact, HeadManifest
 from streamer.behaviour.motion import MOTION
 from streamer.behaviour.step_session import StepSession
+from streamer.model_folder import write_model_folder
 
 LABELS = ("walking", "running", "fallen")
 STATE, ATTENTION = 5, 4
@@ -106,7 +107,7 @@ def write_tiny_head(
 ) -> HeadArtifact:
     """A head's folder; the manifest's keys can be replaced."""
     graph = graph or (net or TinyNet()).graph(changes.get("task", "track"))
-    return write_head(manifest_for(graph, **changes), graph, folder)
+    return write_model_folder(manifest_for(graph, **changes), graph, folder)
 
 
 def tiny_session(folder: Path, net: TinyNet | None = None, **changes: Any) -> StepSession:

@@ -16,7 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
+from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds
+from streamer.model_folder import write_model_folder
 
 TYPES = {"uint8": TensorProto.UINT8, "float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT,
          "int64": TensorProto.INT64}  # fmt: skip
@@ -134,4 +135,4 @@ def streamer_graph(boxes: NDArray[np.float32] = BOXES, scores: NDArray[np.float3
 def write_tiny(folder: Path, graph: bytes | None = None, **changes: Any) -> Artifact:
     """A model folder with a tiny graph; the manifest's keys can be replaced."""
     graph = streamer_graph() if graph is None else graph
-    return write_artifact(manifest_for(graph, **changes), graph, folder)
+    return write_model_folder(manifest_for(graph, **changes), graph, folder)

@@ -17,8 +17,9 @@ from export.torchvision.known import Known
 from export.torchvision.operators import import_torchvision, operators_are_torchvisions
 from export.torchvision.proof import prove
 from export.torchvision.sources import Source
-from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
+from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds
 from streamer.detect import OnnxDetector
+from streamer.model_folder import write_model_folder
 
 torchvision = import_torchvision()
 
@@ -72,7 +73,7 @@ def write_folder(known: Known, source: Source, wishes: Wishes, out: Path, tell: 
         metrics=dict(source.metrics),
     )
     tell("running the folder once")
-    return write_artifact(manifest, graph, out, prove=lambda artifact: OnnxDetector(artifact).warm_up())
+    return write_model_folder(manifest, graph, out, prove=lambda artifact: OnnxDetector(artifact).warm_up())
 
 
 def _most_objects(source: Source) -> int:

@@ -12,9 +12,9 @@ import torch
 from export.torchvision.known import Known
 from export.torchvision.nets import build, classes_in, with_chance_weights, with_weights
 from export.torchvision.weights import NAMELESS, Published, fetch, published_named, read_checkpoint, recognised
-from streamer.artifacts import sha256_of
 from streamer.detect.coco import COCO_91
 from streamer.errors import ConfigError
+from streamer.model_folder import sha256_of
 
 _TERMS = (
     "torchvision publishes its code and these weights under BSD-3-Clause; it leaves it to the user to see whether "

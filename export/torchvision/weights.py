@@ -19,8 +19,8 @@ import torch
 
 from export.torchvision.known import Known
 from export.torchvision.operators import import_torchvision
-from streamer.artifacts import sha256_of
 from streamer.errors import ArtifactError, ConfigError, StreamerError
+from streamer.model_folder import sha256_of
 
 torchvision = import_torchvision()
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.behaviour.head_artifact import HeadManifest, write_head
+from streamer.behaviour.head_artifact import HeadManifest
 from streamer.errors import ArtifactError
+from streamer.model_folder import write_model_folder
 
 FIGURES_FILE, CARD_FILE = "figures.json", "CARD.md"
 
@@ -28,7 +29,7 @@ def write_published(
     """In the place of what was there. Raises ArtifactError."""
     if target.exists():
         shutil.rmtree(target)
-    write_head(manifest, graph, target)
+    write_model_folder(manifest, graph, target)
     (target / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (target / CARD_FILE).write_text(card, encoding="utf-8")
 

@@ -22,12 +22,13 @@ from rich.progress import track
 
 from models.behaviour.scene_footage import Piece
 from models.behaviour.scene_views import AS_IT_IS, View, views_of
-from streamer.artifacts import load_artifact, sha256_of
+from streamer.artifacts import load_artifact
 from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
 from streamer.capture.convert import DecodedPicture
 from streamer.detect.canvas import letterbox
 from streamer.detect.session import open_session
 from streamer.errors import ArtifactError
+from streamer.model_folder import sha256_of
 
 CLIPS_FILE = "clips.csv"
 COLUMNS = ("file", "label", "source", "split")

@@ -35,9 +35,10 @@ from models.behaviour.scene_footage import FIGHTS_FOLDER, ordinary_footage
 from models.behaviour.scene_train import LABELS, STEPS_FILE, Plan, cross_validate, train
 from models.detector.latency import machine
 from streamer.artifacts import load_artifact
-from streamer.behaviour.head_artifact import HeadManifest, write_head
+from streamer.behaviour.head_artifact import HeadManifest
 from streamer.behaviour.scene_features import SCENE_FEATURES, SCENE_MOTION, STEP_S
 from streamer.errors import ArtifactError, StreamerError
+from streamer.model_folder import write_model_folder
 from streamer.zoo import bundled_model, zoo_folder
 
 _HEADLINE = ("fight_auc", "fight_accuracy")
@@ -65,7 +66,7 @@ def publish(data: Path, detector: Path, work: Path, out: Path, replace: bool, re
         }  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         draft = Path(place) / SCENE_HEAD
-        write_head(manifest, graph, draft)
+        write_model_folder(manifest, graph, draft)
         judged = judge_clips(fights, draft, detector, "val")
     val = figures_of(judged)
     figures |= {"val": val, "machine": machine(), "date": datetime.now(UTC).date().isoformat()}

@@ -31,9 +31,10 @@ from models.behaviour.track_evaluate import Evaluation, evaluate_found_tracks, e
 from models.behaviour.track_train import Plan, ordinary, train
 from models.detector.latency import machine
 from streamer.behaviour.features import FEATURES, STEP_S
-from streamer.behaviour.head_artifact import HeadManifest, write_head
+from streamer.behaviour.head_artifact import HeadManifest
 from streamer.behaviour.motion import MOTION, PREDICTED
 from streamer.errors import ArtifactError, StreamerError
+from streamer.model_folder import write_model_folder
 from streamer.zoo import bundled_model, zoo_folder
 
 
@@ -48,7 +49,7 @@ def publish(caviar: Path, work: Path, out: Path, replace: bool, on_pixels: bool)
     manifest = manifest_of(net, graph, parity, plan, book[0])
     with tempfile.TemporaryDirectory() as place:
         draft = Path(place) / TRACK_HEAD
-        write_head(manifest, graph, draft)
+        write_model_folder(manifest, graph, draft)
         figures = {"truth": evaluate_tracks(caviar, draft, "val", print)}
         if on_pixels:
             figures["detected"] = evaluate_found_tracks(caviar, draft, bundled_model(), "val", print)

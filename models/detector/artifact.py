@@ -13,8 +13,9 @@ from pydantic import JsonValue
 from export.onnx import OPSET, check_parity, sha256, to_onnx
 from export.parity import Parity
 from models.detector.network import CANVAS_WH, FEATURE_STRIDE_PX, LABELS, OUTPUTS, DetectorNet, cell_grid
-from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
+from streamer.artifacts import Artifact, InputSpec, Manifest, OutputSpec, Thresholds
 from streamer.detect import load_detector
+from streamer.model_folder import write_model_folder
 
 MIN_SCORE = 0.05
 DRAFT = Thresholds(min_score=MIN_SCORE, track_score=0.4, nms_iou=0.6, max_objects=200)
@@ -67,4 +68,4 @@ def write_fp32(
         parity=parity.as_dict() if parity else {},
         metrics=dict(metrics or {}),
     )
-    return write_artifact(manifest, graph, folder, prove=lambda artifact: load_detector(artifact.folder).warm_up())
+    return write_model_folder(manifest, graph, folder, prove=lambda artifact: load_detector(artifact.folder).warm_up())

@@ -38,11 +38,12 @@ from models.detector.train import CHECKPOINT
 from models.detector.weights import WEIGHTS_FILE, save_weights
 from models.detector.yardsticks import VTEST, evaluation_sets, reference_folders
 from models.scores import ClassScore, curves_of, score
-from streamer.artifacts import GRAPH_FILE, Artifact, load_artifact, write_artifact
+from streamer.artifacts import Artifact, load_artifact
 from streamer.detect import load_detector
 from streamer.detect.canvas import letterbox
 from streamer.errors import ArtifactError, StreamerError
 from streamer.fit import InputFit
+from streamer.model_folder import GRAPH_FILE, write_model_folder
 
 FIGURES_FILE = "figures.json"
 _SURVEILLANCE = ("fights", "shop", "table", "caviar train", "robot cam", "traffic")
@@ -184,7 +185,7 @@ def _finish(made: Artifact, target: Path, results: Mapping[str, object], points:
         "operating_points": points.why,
     }
     manifest = made.manifest.model_copy(update={"metrics": metrics})
-    artifact = write_artifact(manifest, made.read_graph(), target)
+    artifact = write_model_folder(manifest, made.read_graph(), target)
     size = (target / GRAPH_FILE).stat().st_size
     text = card(
         manifest,

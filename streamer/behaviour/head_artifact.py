@@ -23,24 +23,15 @@ opens the graph and holds it to them.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from streamer.artifacts import (
-    GRAPH_FILE,
-    Axis,
-    ManifestPart,
-    compare_hash,
-    problem_of,
-    sha256_of,
-    write_artifact,
-)
+from streamer.artifacts import Axis
 from streamer.errors import ArtifactError
-from streamer.model_kinds import HEADS, MANIFEST_FILE, refuse_other_kinds
+from streamer.model_folder import ManifestPart, ModelFolder, incomplete, load_folder, parse_manifest
+from streamer.model_kinds import HEADS
 
 Task = Literal["track", "scene"]
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -110,26 +101,8 @@ class HeadManifest(ManifestPart):
         return self.model_dump_json(indent=2, by_alias=True) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class HeadArtifact:
-    """A head's folder whose files are there, whose manifest makes sense and whose hash is right."""
-
-    folder: Path
-    manifest: HeadManifest
-
-    @property
-    def graph_path(self) -> Path:
-        """Where model.onnx lies."""
-        return self.folder / GRAPH_FILE
-
-    def read_graph(self) -> bytes:
-        """The graph's bytes, verified: what is run is what was hashed. Raises ArtifactError."""
-        try:
-            graph = self.graph_path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
-        compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
-        return graph
+HeadArtifact = ModelFolder[HeadManifest]
+"""A head's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
 def load_head(folder: Path) -> HeadArtifact:
@@ -138,38 +111,12 @@ def load_head(folder: Path) -> HeadArtifact:
     Whether the graph is what the manifest says needs it opened, whether the features are those that the runtime makes
     needs the runtime's: step_session.open_step checks both.
     """
-    refuse_other_kinds(folder, *HEADS)
-    missing = [name for name in (MANIFEST_FILE, GRAPH_FILE) if not (folder / name).is_file()]
-    if missing:
-        there = "a folder without" if folder.is_dir() else "no folder with"
-        raise ArtifactError(
-            f"{folder}: expected a behaviour head, {MANIFEST_FILE} and {GRAPH_FILE}; "
-            f"found {there} {' and '.join(missing)}"
-        )
-    manifest = read_head_manifest(folder / MANIFEST_FILE)
-    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
-    return HeadArtifact(folder, manifest)
+    return load_folder(folder, read_head_manifest, HEADS, lambda gone: incomplete(folder, "a behaviour head", gone))
 
 
 def read_head_manifest(path: Path) -> HeadManifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    try:
-        return HeadManifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        problems = [problem_of(dict(each)) for each in error.errors(include_url=False)]
-        raise ArtifactError(f"{path}: not a head that this version can use:\n  " + "\n  ".join(problems)) from error
-
-
-def write_head(manifest: HeadManifest, graph: bytes, folder: Path) -> HeadArtifact:
-    """Write a new head's folder, whole or not at all; the manifest's sha256 must be the graph's.
-
-    Raises ArtifactError where the folder exists already or cannot be written.
-    """
-    # It asks of a manifest its sha256 and its text, and both kinds have those.
-    write_artifact(cast(Any, manifest), graph, folder)
-    return HeadArtifact(folder, manifest)
+    return parse_manifest(path, HeadManifest, "a head")
 
 
 def check_features(manifest: HeadManifest, runtime: Names, where: str) -> None:

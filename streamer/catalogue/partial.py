@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamer.artifacts import sha256_of
 from streamer.catalogue.errors import PlaceUnusable
+from streamer.model_folder import sha256_of
 
 
 class Partial:

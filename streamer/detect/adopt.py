@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue, ValidationError
 
-from streamer.artifacts import Artifact, Axis, InputSpec, LayoutName, Manifest, OutputSpec, Thresholds, write_artifact
+from streamer.artifacts import Artifact, Axis, InputSpec, LayoutName, Manifest, OutputSpec, Thresholds
 from streamer.detect.coco import COCO_80, COCO_91
 from streamer.detect.detector import OnnxDetector
 from streamer.detect.layouts import LAYOUTS, layout_of
 from streamer.errors import ArtifactError
+from streamer.model_folder import write_model_folder
 from streamer.onnx_opset import default_opset
 from streamer.sessions import OnnxSession, TensorInfo, written
 
@@ -145,7 +146,7 @@ def adopt(file: Path, layout: LayoutName, folder: Path, wishes: Wishes) -> Artif
         )
         raise ArtifactError(f"{file}: cannot be described by a manifest: {problems}") from error
     layout_of(manifest)
-    return write_artifact(manifest, graph, folder, prove=lambda artifact: OnnxDetector(artifact).warm_up())
+    return write_model_folder(manifest, graph, folder, prove=lambda artifact: OnnxDetector(artifact).warm_up())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,13 @@ A manifest of schema "streamer.classifier/1", key by key (unknown keys are refus
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from streamer.artifacts import GRAPH_FILE, InputSpec, ManifestPart, compare_hash, problem_of, sha256_of, write_artifact
-from streamer.errors import ArtifactError
-from streamer.model_kinds import MANIFEST_FILE, refuse_other_kinds
+from streamer.artifacts import InputSpec
+from streamer.model_folder import ManifestPart, ModelFolder, incomplete, load_folder, parse_manifest
 
 
 class ClassifierManifest(ManifestPart):
@@ -61,54 +58,17 @@ class ClassifierManifest(ManifestPart):
         return self.model_dump_json(indent=2, by_alias=True) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifierArtifact:
-    """A classifier's folder whose files are there, whose manifest makes sense and whose hash is right."""
-
-    folder: Path
-    manifest: ClassifierManifest
-
-    @property
-    def graph_path(self) -> Path:
-        """Where model.onnx lies."""
-        return self.folder / GRAPH_FILE
-
-    def read_graph(self) -> bytes:
-        """The graph's bytes, verified: what is run is what was hashed. Raises ArtifactError."""
-        try:
-            graph = self.graph_path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
-        compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
-        return graph
+ClassifierArtifact = ModelFolder[ClassifierManifest]
+"""A classifier's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
 def load_classifier(folder: Path) -> ClassifierArtifact:
     """The classifier's folder, checked: files, JSON, schema, sha256. Raises ArtifactError, saying what and where."""
-    refuse_other_kinds(folder, "classifier")
-    missing = [name for name in (MANIFEST_FILE, GRAPH_FILE) if not (folder / name).is_file()]
-    if missing:
-        there = "a folder without" if folder.is_dir() else "no folder with"
-        raise ArtifactError(
-            f"{folder}: expected a classifier, {MANIFEST_FILE} and {GRAPH_FILE}; found {there} {' and '.join(missing)}"
-        )
-    manifest = read_classifier_manifest(folder / MANIFEST_FILE)
-    compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
-    return ClassifierArtifact(folder, manifest)
+    return load_folder(
+        folder, read_classifier_manifest, ("classifier",), lambda gone: incomplete(folder, "a classifier", gone)
+    )
 
 
 def read_classifier_manifest(path: Path) -> ClassifierManifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    try:
-        return ClassifierManifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        problems = "\n  ".join(problem_of(dict(each)) for each in error.errors(include_url=False))
-        raise ArtifactError(f"{path}: not a classifier that this version can use:\n  {problems}") from error
-
-
-def write_classifier(manifest: ClassifierManifest, graph: bytes, folder: Path) -> ClassifierArtifact:
-    """Write a new classifier's folder, whole or not at all. Raises ArtifactError where it exists already."""
-    write_artifact(cast(Any, manifest), graph, folder)  # it asks of a manifest its sha256 and its text
-    return ClassifierArtifact(folder, manifest)
+    return parse_manifest(path, ClassifierManifest, "a classifier")

@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.average_precision import iou
 from streamer.artifacts import InputSpec
-from streamer.detect.classifier_artifact import ClassifierManifest, write_classifier
+from streamer.detect.classifier_artifact import ClassifierManifest
+from streamer.model_folder import write_model_folder
 from streamer.stages import Detector
 from tests.benchmarks.detect_less_truth import Watched
 
@@ -46,7 +47,7 @@ def fit_classifier(detector: Detector, footage: Iterable[Watched], label: str, b
         opset=17,
         licence="none",
     )
-    write_classifier(manifest, graph, folder)
+    write_model_folder(manifest, graph, folder)
     return len(crops)
 
 

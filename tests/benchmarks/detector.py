@@ -26,9 +26,9 @@ from rich.table import Table
 from models.detector.latency import Latency, latencies
 from models.detector.yardsticks import ADL, CAVIAR, COCO, VTEST, YOLOX_NANO, evaluation_sets, reference_folders
 from models.scores import ClassScore, score
-from streamer.artifacts import GRAPH_FILE
 from streamer.detect import OnnxDetector, load_detector
 from streamer.errors import StreamerError
+from streamer.model_folder import GRAPH_FILE
 from streamer.zoo import bundled_model
 from tests.benchmarks.report import report
 

@@ -36,10 +36,11 @@ from export.int8 import to_int8
 from models.detector.yardsticks import COCO, LABELS, VTEST, evaluation_sets
 from models.scores import score
 from models.sets import coco_folder
-from streamer.artifacts import Artifact, load_artifact, write_artifact
+from streamer.artifacts import Artifact, load_artifact
 from streamer.detect import load_detector
 from streamer.detect.adopt import Wishes, adopt
 from streamer.detect.canvas import letterbox
+from streamer.model_folder import write_model_folder
 from streamer.onnx_opset import default_opset
 from streamer.zoo import bundled_model
 from tests.benchmarks.footage import SHARED
@@ -110,7 +111,7 @@ def quantised(plain: Artifact, data: Path, out: Path) -> Path:
     graph = to_int8(plain.read_graph(), pictures, plain.manifest.input, Method.PERCENTILE)
     found = {"name": out.name, "sha256": hashlib.sha256(graph).hexdigest(), "precision": "int8"}
     opset = default_opset(graph, out.name)
-    return write_artifact(plain.manifest.model_copy(update={**found, "opset": opset}), graph, out).folder
+    return write_model_folder(plain.manifest.model_copy(update={**found, "opset": opset}), graph, out).folder
 
 
 def run_ms(folders: Mapping[str, Path], rounds: int) -> dict[str, dict[str, float]]:

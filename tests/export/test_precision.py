@@ -15,9 +15,10 @@ from export.calibration import Method
 from export.limits import INT8, Limits
 from export.parity import ParityError
 from export.precision import Proof, convert_to_fp16, convert_to_int8
-from streamer.artifacts import InputSpec, Manifest, OutputSpec, Thresholds, load_artifact, write_artifact
+from streamer.artifacts import InputSpec, Manifest, OutputSpec, Thresholds, load_artifact
 from streamer.detect import load_detector
 from streamer.errors import ArtifactError, ConfigError
+from streamer.model_folder import write_model_folder
 from tests.export.graphs import pictures, small_detector
 
 
@@ -42,7 +43,7 @@ def folder(tmp_path_factory):
         provenance={"data": "none"},
         metrics={"ap50": 0.5},
     )
-    return write_artifact(manifest, graph, tmp_path_factory.mktemp("models") / "small").folder
+    return write_model_folder(manifest, graph, tmp_path_factory.mktemp("models") / "small").folder
 
 
 @pytest.fixture(scope="module")

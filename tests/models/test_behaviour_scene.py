@@ -24,8 +24,8 @@ from models.behaviour.scene_evaluate import Judged, figures_of, judge, open_scen
 from models.behaviour.scene_publish import draw, manifest_of, proof_of  # noqa: E402
 from models.behaviour.scene_scores import at_the_end, highest, highest_for  # noqa: E402
 from models.behaviour.scene_train import Plan, folds_of, new_member, speak, train, train_member  # noqa: E402
-from streamer.behaviour.head_artifact import write_head  # noqa: E402
 from streamer.behaviour.scene_features import SCENE_FEATURES, SCENE_MOTION  # noqa: E402
+from streamer.model_folder import write_model_folder  # noqa: E402
 
 QUICK = replace(Plan(), members=2, epochs=25, batch=16, hidden=8, foresight=6)
 TELLS = SCENE_MOTION.index("turmoil_share_coarse")
@@ -59,7 +59,7 @@ def folder(clips, net, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("zoo") / "brawl"
     learnt = [clip for clip in clips if clip.split == "train"]
     graph, parity = export_step(net, proof_of(learnt))
-    write_head(manifest_of(net, graph, parity, QUICK, learnt, "0" * 64), graph, folder)
+    write_model_folder(manifest_of(net, graph, parity, QUICK, learnt, "0" * 64), graph, folder)
     return folder
 
 

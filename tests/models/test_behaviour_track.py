@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.behaviour.features import FEATURES, STEP_S
-from streamer.behaviour.head_artifact import write_head
 from streamer.behaviour.motion import PREDICTED
 from streamer.errors import ArtifactError
+from streamer.model_folder import write_model_folder
 
 with contextlib.suppress(ImportError):  # the marker says so
     import torch
@@ -395,7 +395,7 @@ def test_the_command_evaluates_any_such_folder(drawn: Path, tmp_path: Path, caps
     trainer = Trainer(tiny_plan(), book)
     graph, parity = export_step(trainer.averaged, proof_of(longer))
     head = tmp_path / "head"
-    write_head(manifest_of(trainer.averaged, graph, parity, tiny_plan(), book[0]), graph, head)
+    write_model_folder(manifest_of(trainer.averaged, graph, parity, tiny_plan(), book[0]), graph, head)
     out = tmp_path / "out.json"
     arguments = ["--caviar", str(drawn), "--head", str(head), "--json", str(out), "--pictures", str(tmp_path / "p")]
     assert evaluate(arguments) == 0

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from streamer.artifacts import GRAPH_FILE, load_artifact, read_manifest, sha256_of, write_artifact
+from streamer.artifacts import load_artifact, read_manifest
 from streamer.errors import ArtifactError
+from streamer.model_folder import GRAPH_FILE, sha256_of, write_model_folder
 from streamer.model_kinds import MANIFEST_FILE
 from tests.behaviour_heads import write_tiny_head
 from tests.onnx_models import manifest_for, streamer_graph, write_tiny
@@ -148,7 +149,7 @@ def test_a_folder_that_exists_is_never_overwritten(folder):
     before = (folder / MANIFEST_FILE).read_text()
     other = streamer_graph(opset=16)
     with pytest.raises(ArtifactError, match="exists already"):
-        write_artifact(manifest_for(other, opset=16), other, folder)
+        write_model_folder(manifest_for(other, opset=16), other, folder)
     assert (folder / MANIFEST_FILE).read_text() == before
 
 
@@ -160,13 +161,13 @@ def test_a_folder_that_fails_its_proof_leaves_nothing_behind(tmp_path):
         raise ArtifactError("no good")
 
     with pytest.raises(ArtifactError, match="no good"):
-        write_artifact(manifest_for(graph), graph, tmp_path / "zoo" / "tiny", prove=refuse)
+        write_model_folder(manifest_for(graph), graph, tmp_path / "zoo" / "tiny", prove=refuse)
     assert list((tmp_path / "zoo").iterdir()) == []
 
 
 def test_a_manifest_for_another_graph_is_not_written(tmp_path):
     with pytest.raises(ArtifactError, match="sha256 mismatch"):
-        write_artifact(manifest_for(streamer_graph()), streamer_graph(opset=16), tmp_path / "tiny")
+        write_model_folder(manifest_for(streamer_graph()), streamer_graph(opset=16), tmp_path / "tiny")
     assert not (tmp_path / "tiny").exists()
 
 
@@ -174,4 +175,4 @@ def test_an_unwritable_place_is_said_by_name(tmp_path):
     (tmp_path / "file").write_text("")
     graph = streamer_graph()
     with pytest.raises(ArtifactError, match="cannot be written"):
-        write_artifact(manifest_for(graph), graph, tmp_path / "file" / "tiny")
+        write_model_folder(manifest_for(graph), graph, tmp_path / "file" / "tiny")

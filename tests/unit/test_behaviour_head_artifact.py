@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 from pydantic import ValidationError
 
-from streamer.artifacts import GRAPH_FILE
 from streamer.behaviour.features import FEATURES
-from streamer.behaviour.head_artifact import load_head, write_head
+from streamer.behaviour.head_artifact import load_head
 from streamer.behaviour.step_session import StepSession, open_step
 from streamer.errors import ArtifactError, InferenceError
+from streamer.model_folder import GRAPH_FILE, write_model_folder
 from streamer.model_kinds import MANIFEST_FILE
 from tests.behaviour_heads import STATE, TinyNet, manifest_for, write_tiny_head
 from tests.onnx_models import write_tiny
@@ -42,14 +42,14 @@ def test_what_was_written_is_read_back_unchanged(folder):
 def test_a_folder_is_never_written_over(folder):
     graph = TinyNet(seed=1).graph()
     with pytest.raises(ArtifactError, match="exists already"):
-        write_head(manifest_for(graph), graph, folder)
+        write_model_folder(manifest_for(graph), graph, folder)
     assert load_head(folder).manifest == manifest_for(TinyNet().graph())
     assert [each.name for each in folder.parent.iterdir()] == [folder.name]
 
 
 def test_a_manifest_for_another_graph_is_not_written(tmp_path):
     with pytest.raises(ArtifactError, match="sha256 mismatch"):
-        write_head(manifest_for(TinyNet().graph()), TinyNet(seed=1).graph(), tmp_path / "tiny")
+        write_model_folder(manifest_for(TinyNet().graph()), TinyNet(seed=1).graph(), tmp_path / "tiny")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
-from streamer.artifacts import InputSpec, Manifest, OutputSpec, Thresholds, write_artifact
+from streamer.artifacts import InputSpec, Manifest, OutputSpec, Thresholds
 from streamer.detect import load_detector
 from streamer.errors import ArtifactError, InferenceError
+from streamer.model_folder import write_model_folder
 from streamer.sessions.batch_sizes import BatchSizes
 from streamer.types import Detections, Frame
 from tests.fakes import StillPicture
@@ -313,7 +314,7 @@ def test_every_layout_from_graph_to_source_pixels(tmp_path, layout, outputs, rol
     if layout == "torchvision" and batch == "any":
         batch = 1
     manifest, graph = third_party(layout, outputs, roles, True, mode, align, batch)
-    detector = load_detector(write_artifact(manifest, graph, tmp_path / layout).folder)
+    detector = load_detector(write_model_folder(manifest, graph, tmp_path / layout).folder)
     detector.warm_up()
     for found in detector.detect([a_frame_for(detector, (128, 64))] * 2):
         assert [detector.labels[i] for i in found.class_ids] == ["car"]
@@ -335,7 +336,7 @@ def test_torchvision_without_a_batch_axis_takes_pictures_one_by_one(tmp_path):
             "input": manifest.input.model_copy(update={"batch": "none"}),
         }
     )
-    detector = load_detector(write_artifact(manifest, graph, tmp_path / "t").folder)
+    detector = load_detector(write_model_folder(manifest, graph, tmp_path / "t").folder)
     detector.warm_up()
     for found in detector.detect([a_frame_for(detector, (128, 64))] * 3):
         np.testing.assert_allclose(found.boxes_xyxy, [LETTERBOXED], atol=1e-3)
@@ -344,7 +345,7 @@ def test_torchvision_without_a_batch_axis_takes_pictures_one_by_one(tmp_path):
 def test_a_class_id_without_a_label_stops_with_both_sides(tmp_path):
     outputs = TORCHVISION | {"labels": np.array([7, 0], np.int64)}
     manifest, graph = third_party("torchvision", outputs, ["boxes", "labels", "scores"], True, "letterbox", "centre", 1)
-    detector = load_detector(write_artifact(manifest, graph, tmp_path / "t").folder)
+    detector = load_detector(write_model_folder(manifest, graph, tmp_path / "t").folder)
     with pytest.raises(InferenceError, match="gave class id 7, but its manifest has 2 labels"):
         detector.detect([a_frame_for(detector, (128, 64))])
 

@@ -11,10 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamer.artifacts import InputSpec
 from streamer.detect.classifier import open_classifier
-from streamer.detect.classifier_artifact import ClassifierManifest, load_classifier, write_classifier
+from streamer.detect.classifier_artifact import ClassifierManifest, load_classifier
 from streamer.detect.second_look import SecondLook, SecondLooks
 from streamer.errors import ArtifactError
 from streamer.fit import InputFit
+from streamer.model_folder import write_model_folder
 from streamer.model_kinds import kind_of
 from streamer.types import Detections
 from streamer.zoo import find_model
@@ -61,7 +62,7 @@ def write_colours(folder, output="logits", manifest_output=None, **changes):
         "opset": 17,
         "licence": "none",
     }
-    return write_classifier(ClassifierManifest(**(values | changes)), graph, folder).folder
+    return write_model_folder(ClassifierManifest(**(values | changes)), graph, folder).folder
 
 
 class Told:

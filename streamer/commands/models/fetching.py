@@ -10,11 +10,12 @@ from pathlib import Path
 from pydantic import JsonValue
 from rich.filesize import decimal
 
-from streamer.artifacts import Artifact, load_artifact, sha256_of
+from streamer.artifacts import Artifact, load_artifact
 from streamer.catalogue import Address, Download, Entry, Partial, Patience, PlaceUnusable, Watcher
 from streamer.detect.adopt import Wishes, adopt
 from streamer.detect.coco import COCO_80
 from streamer.errors import ArtifactError
+from streamer.model_folder import sha256_of
 from streamer.model_kinds import kind_of
 
 _WAY_OUT = "Remove it first, or pull into another place with --to."
