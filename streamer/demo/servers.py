@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +17,9 @@ from pathlib import Path
 
 from streamer.demo import leash
 from streamer.demo.errors import DemoError
+
+_SERVER_PORTS = 20_000, 32_767
+_any = random.SystemRandom()  # a seed that somebody set would give everybody the same port
 
 
 class Child:
@@ -117,10 +122,16 @@ def start_rtsp(clips: Path, folder: Path) -> tuple[Child, int]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody has at this moment.
+
+    Below those that systems hand to whoever connects somewhere (32768 and up on Linux, 49152 elsewhere): one of these
+    may be somebody's before the server that it is meant for begins to listen.
+    """
+    while True:
+        port = _any.randint(*_SERVER_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def redis_program(installed: Callable[[str], bool] = is_installed) -> str | None:
