@@ -8,7 +8,7 @@ STAMP   := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test chaos audit check bench
 
 help:  ## show these targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ demo: $(STAMP)  ## a drawn street, three RTSP cameras, a private Redis, real ale
 
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest $(TESTS)
+
+chaos: $(STAMP)  ## every fault of docs/reliability.md, several times over; the figures there come from it
+	$(BIN)/python -m tests.benchmarks.reliability
+
+audit: $(STAMP)  ## known weaknesses of the packages that are pinned; needs the network
+	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit \
+		&& .audit/bin/pip-audit --requirement deploy/constraints.txt --no-deps --disable-pip
 
 check: $(STAMP)  ## style, types, imports
 	$(BIN)/ruff check .

@@ -26,16 +26,17 @@ class WatchedCamera:
 
 
 class Board:
-    """Reads the books of all cameras. Call from one thread: it remembers earlier counts to tell the rate."""
+    """Reads the books of cameras. Not for two threads at once: it remembers earlier counts to tell the rate."""
 
-    def __init__(self, cameras: Sequence[WatchedCamera], clock: Clock) -> None:
-        self._cameras, self._clock = tuple(cameras), clock
-        self._marks: dict[str, list[tuple[float, int]]] = {camera.ledger.camera: [] for camera in cameras}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: dict[FrameLedger, list[tuple[float, int]]] = {}  # a camera that comes back has other books
 
-    def states(self) -> CameraStates:
+    def states(self, cameras: Sequence[WatchedCamera]) -> CameraStates:
         """Camera → link, trouble, ages in seconds, rate, coverage, frames by outcome; JSON-ready (wire.camera_body)."""
         now_s = self._clock.monotonic()
-        return {camera.ledger.camera: self._state(camera, now_s) for camera in self._cameras}
+        self._marks = {camera.ledger: self._marks.get(camera.ledger, []) for camera in cameras}
+        return {camera.ledger.camera: self._state(camera, now_s) for camera in cameras}
 
     def _state(self, camera: WatchedCamera, now_s: float) -> dict[str, object]:
         state, counts = camera.status.state(), camera.ledger.counts()
@@ -46,7 +47,7 @@ class Board:
             "for_s": round(now_s - state.since_s, 1),
             "trouble": state.trouble,
             "last_frame_age_s": age_s,
-            "fps": round(self._fps(camera.ledger.camera, now_s, counts.analysed), 2),
+            "fps": round(self._fps(camera.ledger, now_s, counts.analysed), 2),
             "sessions": state.sessions,
             "size": state.source_wh,
             "codec": state.codec,
@@ -58,9 +59,9 @@ class Board:
             "frames": counts.as_dict(),
         }
 
-    def _fps(self, camera: str, now_s: float, analysed: int) -> float:
+    def _fps(self, ledger: FrameLedger, now_s: float, analysed: int) -> float:
         """Analysed frames a second over the last few seconds."""
-        marks = self._marks[camera]
+        marks = self._marks[ledger]
         marks.append((now_s, analysed))
         while len(marks) > 2 and now_s - marks[1][0] >= _FPS_OVER_S:
             del marks[0]

@@ -6,26 +6,36 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
 from streamer import __version__
-from streamer.commands import (
-    bench,
-    calibrate,
-    clip,
-    demo,
-    doctor,
-    models,
-    replay,
-    run,
-    schema,
-    tail,
-    user,
-    validate,
-    wake,
-)
 from streamer.errors import ConfigError, StreamerError, redact
+
+COMMANDS = (
+    "run",
+    "demo",
+    "replay",
+    "calibrate",
+    "validate",
+    "plan",
+    "apply",
+    "cluster",
+    "config",
+    "doctor",
+    "tail",
+    "wake",
+    "clip",
+    "models",
+    "audit",
+    "forget",
+    "bench",
+    "chaos",
+    "user",
+    "schema",
+)
+"""Each is a module of streamer.commands, in the order in which help shows them."""
 
 _EPILOG = """\
 first steps:
@@ -39,8 +49,9 @@ exit codes: 0 done, 1 failed while running, 2 configuration or arguments, 3 mode
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their help."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """All commands and their help; or one, for whoever named it: a service that begins again should not wait for the
+    imports of commands that nobody asked for."""
     parser = argparse.ArgumentParser(
         prog="streamer",
         description="Real-time analytics on camera streams: RTSP in, explained alerts on Redis streams out.",
@@ -49,14 +60,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamer {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, demo, replay, calibrate, validate, doctor, tail, wake, clip, models, bench, user, schema):
-        command.add_parser(commands)
+    for name in COMMANDS if only is None else (only,):
+        importlib.import_module(f"streamer.commands.{name}").add_parser(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    args = build_parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    args = build_parser(given[0] if given and given[0] in COMMANDS else None).parse_args(given)
     try:
         code: int = args.handler(args)
     except ConfigError as error:

@@ -22,6 +22,11 @@ class Coverage:
         self._last_s: float | None = None
         self._covered: dict[int, float] = {}
 
+    def reaches(self, reach_s: float) -> None:
+        """From now on an analysed frame stands for so long at most."""
+        with self._lock:
+            self._reach_s = reach_s
+
     def analysed(self, at_s: float) -> None:
         """A frame that was received at this time has been analysed."""
         with self._lock:

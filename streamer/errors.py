@@ -9,6 +9,8 @@ StreamerError
 │   ├── SourceEnded          a live source closed the connection (a file's end is no error)
 │   └── SourceCorrupt        what arrives cannot be trusted: endless decode errors, impossible timestamps
 ├── FootageError           a clip or recording cannot be had: given up, counted; asked for by a person → exit 1
+├── PrivacyError           a picture would leave unscreened: a mistake of ours, refused → the process stops, exit 1
+├── ServiceOver            a camera was to be taken in while the service ends → whoever asked for it is told
 ├── InferenceError         the model failed while running     → the process stops, exit 1, its supervisor restarts it
 └── SinkError
     ├── SinkUnavailable      the receiver is away: alerts wait in the outbox, the live feed is let go and counted
@@ -72,6 +74,14 @@ class SourceCorrupt(SourceError):
 
 class FootageError(StreamerError):
     """Footage cannot be written, or what is asked for was not recorded."""
+
+
+class PrivacyError(StreamerError):
+    """A picture was to leave the process and nobody had said what of it may be seen."""
+
+
+class ServiceOver(StreamerError):
+    """The service is ending: it takes no camera in any more."""
 
 
 class InferenceError(StreamerError):

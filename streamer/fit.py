@@ -7,6 +7,7 @@ boxes back to source pixels; training uses it so that both see the same picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -37,16 +38,27 @@ class Fit:
 
     def to_source(self, boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 (N, 4) canvas pixels → float32 (N, 4) source pixels, clipped to the source picture."""
-        (sx, sy), (ox, oy), (w, h) = self.scale_xy, self.offset_xy, self.source_wh
-        out = (boxes_xyxy - np.array([ox, oy, ox, oy], np.float32)) / np.array([sx, sy, sx, sy], np.float32)
-        np.clip(out, 0, np.array([w, h, w, h], np.float32), out=out)
+        offset, scale, most = _corners(self)
+        out = (boxes_xyxy - offset) / scale
+        np.clip(out, 0, most, out=out)
         return out.astype(np.float32, copy=False)
 
     def to_canvas(self, boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 (N, 4) source pixels → float32 (N, 4) canvas pixels: the inverse of to_source."""
-        (sx, sy), (ox, oy) = self.scale_xy, self.offset_xy
-        out = boxes_xyxy * np.array([sx, sy, sx, sy], np.float32) + np.array([ox, oy, ox, oy], np.float32)
+        offset, scale, _ = _corners(self)
+        out = boxes_xyxy * scale + offset
         return out.astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=256)
+def _corners(fit: Fit) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Offset, scale and the source picture's far corner, each for both corners of a box: asked for in every frame."""
+    (sx, sy), (ox, oy), (w, h) = fit.scale_xy, fit.offset_xy, fit.source_wh
+    return (
+        np.array([ox, oy, ox, oy], np.float32),
+        np.array([sx, sy, sx, sy], np.float32),
+        np.array([w, h, w, h], np.float32),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Calls of the model run beside each other and end in any order; analysis must see
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from types import TracebackType
@@ -13,6 +14,41 @@ from typing import Generic, Self, TypeVar
 from streamer.channel import ChannelClosed
 
 T = TypeVar("T")
+
+
+class HeldBack(Generic[T]):
+    """One producer's newest item, held back while there is more to do that should not be disturbed.
+
+    Who is woken takes the interpreter's lock as soon as it is let go of, even for a moment, and keeps it for all of its
+    own work. So items are handed over where this thread lets go of it for long anyway: when it waits, or while the net
+    runs. What is held at the end is handed over too.
+    """
+
+    def __init__(self, to: InOrder[T]) -> None:
+        self._to = to
+        self._held: list[tuple[int, T]] = []
+
+    def hold(self, number: int, item: T) -> None:
+        """Take one item; the one before it has been handed over."""
+        self._held.append((number, item))
+
+    def hand_over(self) -> None:
+        """Put what is held, as InOrder.put() does."""
+        while self._held:
+            self._to.put(*self._held.pop())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hand over, whatever happened since, unless nobody takes it any more."""
+        with contextlib.suppress(ChannelClosed):
+            self.hand_over()
 
 
 class InOrder(Generic[T]):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamer.clock import Clock
@@ -26,6 +26,8 @@ _LATE_MAY = 2.0
 wait so many times as long, and live frames go before it."""
 _SURE = 0.8
 """Of the model's time, what is planned with: the rest is for analysis, publishing, and predictions that fail."""
+
+Act = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class Batch:
     """Frames for one model call, at most one of each camera; then the cameras that have just ended for good.
 
     number: 0, 1, 2 … in the order in which batches were taken, which is the order in which they are to be analysed.
+    then: what analysis is to do behind all this.
     """
 
     number: int
     frames: tuple[Frame, ...]
     ended: tuple[str, ...] = ()
+    then: tuple[Act, ...] = ()
 
 
 class InboxClosed(Exception):
@@ -93,35 +97,73 @@ class FrameInbox:
         one_by_one: frozenset[str] = frozenset(),
     ) -> None:
         self._ledgers, self._policy, self._clock = dict(ledgers), policy, clock
-        self._demand_paced = demand_paced
+        self._demand_paced = set(demand_paced)
         self._lanes, self._costs, self._shares = lanes, costs or CostModel(), FairShares(weights)
         self._queues: dict[str, deque[Frame]] = {camera: deque() for camera in ledgers}
         self._waiting: dict[str, deque[Frame]] = {}  # the queues that are not empty
-        self._one_by_one = one_by_one
+        self._one_by_one = set(one_by_one)
         self._out: set[str] = set()  # of these, whose frame a lane has
         self._idle = 0  # lanes that wait in take()
         self._taken = 0
         self._ending: set[str] = set()
         self._live = set(ledgers)
+        self._leaving: dict[str, Act] = {}  # what is to be done behind the last frame of each
+        self._soon: list[Act] = []
         self._closed = False
         lock = threading.Lock()
         self._offered = threading.Condition(lock)
         self._room = threading.Condition(lock)
 
+    def add(
+        self, ledger: FrameLedger, *, demand_paced: bool = False, one_by_one: bool = False, weight: float = 1.0
+    ) -> None:
+        """One camera more. Raises ValueError where there is one of this name."""
+        camera = ledger.camera
+        with self._offered:
+            if camera in self._ledgers:
+                raise ValueError(f"camera '{camera}' is in the inbox already")
+            self._ledgers[camera], self._queues[camera] = ledger, deque()
+            self._live.add(camera)
+            if demand_paced:
+                self._demand_paced.add(camera)
+            if one_by_one:
+                self._one_by_one.add(camera)
+            self._shares.weigh(camera, weight)
+
+    def remove(self, camera: str, then: Act) -> None:
+        """Take no more of this camera; `then` is handed out behind its last frame, and the camera is forgotten."""
+        with self._offered:
+            self._leaving[camera] = then
+            if camera not in self._waiting:  # what lanes have of it is in batches of lower numbers
+                self._soon.append(self._forget(camera))
+            self._offered.notify()
+            self._room.notify_all()
+
+    def weigh(self, camera: str, weight: float) -> None:
+        """Another share for this camera."""
+        with self._offered:
+            self._shares.weigh(camera, weight)
+
+    def soon(self, then: Act) -> None:
+        """Hand this out between two batches, whether or not there are frames."""
+        with self._offered:
+            self._soon.append(then)
+            self._offered.notify()
+
     def offer(self, frame: Frame) -> bool:
-        """Leave a frame; false where the inbox is closed (the frame is then counted as dropped at shutdown).
+        """Leave a frame; false where the inbox is closed, or its camera leaves (the frame is then counted as dropped).
 
         A live camera's offer never blocks. A demand-paced one blocks until there is room.
         """
-        camera, ledger = frame.camera, self._ledgers[frame.camera]
+        camera = frame.camera
         with self._offered:
-            queue = self._queues[camera]
-            if camera in self._demand_paced:
-                while len(queue) >= self._policy.depth and not self._closed:
-                    self._room.wait()
-            if self._closed:
-                ledger.dropped(Drop.SHUTDOWN)
+            while camera in self._demand_paced and self._takes(camera) and self._is_full(camera):
+                self._room.wait()
+            if not self._takes(camera):
+                if camera in self._ledgers:
+                    self._ledgers[camera].dropped(Drop.SHUTDOWN)
                 return False
+            ledger, queue = self._ledgers[camera], self._queues[camera]
             if len(queue) >= self._policy.depth:
                 queue.popleft()
                 ledger.dropped(Drop.FULL)
@@ -146,27 +188,19 @@ class FrameInbox:
         Raises InboxClosed once closed and empty.
         """
         with self._offered:
-            while True:
-                now_s = self._clock.monotonic()
-                self._drop_stale(now_s)
-                self._give_up_late(now_s)
-                if heads := self._heads():
-                    pause_s = self._pause_s(heads, now_s)
-                    if pause_s == 0.0 or self._closed:
-                        return self._pop(heads)
-                elif self._waiting:
-                    pause_s = None
-                elif ended := self._newly_ended():
-                    return self._batch((), ended)
-                elif self._closed:
-                    raise InboxClosed
-                else:
-                    pause_s = None
+            while not isinstance(found := self._batch_or_pause_s(), Batch):
                 self._idle += 1
                 try:
-                    self._offered.wait(pause_s)
+                    self._offered.wait(found)
                 finally:
                     self._idle -= 1
+            return found
+
+    def take_ready(self) -> Batch | None:
+        """The next batch where it need not be waited for. Raises InboxClosed as take()."""
+        with self._offered:
+            found = self._batch_or_pause_s()
+            return found if isinstance(found, Batch) else None
 
     def done(self, batch: Batch, seconds: float) -> None:
         """The model is through with a batch, which kept it busy for so long."""
@@ -198,6 +232,22 @@ class FrameInbox:
         """How much longer the model takes now than when it was warmed up."""
         return self._costs.slowness
 
+    def _batch_or_pause_s(self) -> Batch | float | None:
+        """What is to be handed out now, or seconds to wait before the next look; None: until somebody tells."""
+        now_s = self._clock.monotonic()
+        self._drop_stale(now_s)
+        self._give_up_late(now_s)
+        if heads := self._heads():
+            pause_s = self._pause_s(heads, now_s)
+            return self._pop(heads) if pause_s == 0.0 or self._closed else pause_s
+        if self._waiting:
+            return None
+        if (behind := self._behind()) != ((), ()):
+            return self._batch((), *behind)
+        if self._closed:
+            raise InboxClosed
+        return None
+
     def _heads(self) -> list[Frame]:
         """The oldest frame of each camera that may have one handed out."""
         return [queue[0] for camera, queue in self._waiting.items() if camera not in self._out]
@@ -218,7 +268,7 @@ class FrameInbox:
         if self._waiting and self._idle:
             self._offered.notify()
         self._room.notify_all()
-        return self._batch(frames, self._newly_ended())
+        return self._batch(frames, *self._behind())
 
     def _popped(self, camera: str) -> Frame:
         self._shares.served(camera)
@@ -233,16 +283,34 @@ class FrameInbox:
             del self._waiting[camera]
         return frame
 
-    def _batch(self, frames: tuple[Frame, ...], ended: tuple[str, ...]) -> Batch:
+    def _batch(self, frames: tuple[Frame, ...], ended: tuple[str, ...], then: tuple[Act, ...]) -> Batch:
         number = self._taken
         self._taken += 1
-        return Batch(number, frames, ended)
+        return Batch(number, frames, ended, then)
 
-    def _newly_ended(self) -> tuple[str, ...]:
+    def _behind(self) -> tuple[tuple[str, ...], tuple[Act, ...]]:
+        """Cameras that have newly ended, and what is to be done by now."""
         ended = tuple(sorted(camera for camera in self._ending if camera not in self._waiting))
         self._ending.difference_update(ended)
         self._live.difference_update(ended)
-        return ended
+        soon, self._soon = self._soon, []
+        left = [camera for camera in self._leaving if camera not in self._waiting]
+        return ended, (*soon, *(self._forget(camera) for camera in left))
+
+    def _forget(self, camera: str) -> Act:
+        """Its last frame is on its way; returns what is to be done behind it."""
+        for books in (self._ledgers, self._queues):
+            books.pop(camera, None)
+        for cameras in (self._live, self._demand_paced, self._one_by_one, self._out):
+            cameras.discard(camera)
+        self._shares.forget(camera)
+        return self._leaving.pop(camera)
+
+    def _takes(self, camera: str) -> bool:
+        return not self._closed and camera in self._ledgers and camera not in self._leaving
+
+    def _is_full(self, camera: str) -> bool:
+        return len(self._queues[camera]) >= self._policy.depth
 
     def _drop_stale(self, now_s: float) -> None:
         for camera in tuple(self._waiting):

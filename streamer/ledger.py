@@ -31,7 +31,7 @@ class Drop(StrEnum):
     CORRUPT = "corrupt"  # could not be decoded
     REPEATED = "repeated"  # the same packet came twice
     TIMESTAMP = "timestamp"  # decoded, but its time could not be repaired
-    SHUTDOWN = "shutdown"  # still waiting when the service stopped
+    SHUTDOWN = "shutdown"  # still waiting when the service stopped, or its camera was removed
     CRASHED = "crashed"  # in the hands of a capture process that died
 
 
@@ -91,6 +91,13 @@ class FrameLedger:
         if n:
             with self._lock:
                 self._dropped[reason.value] += n
+
+    def settle(self, reason: Drop) -> None:
+        """Nothing is on its way any more: what has not come to an end by now was lost."""
+        with self._lock:
+            lost = self._received - self._analysed - self._skipped.total() - self._dropped.total()
+            if lost:
+                self._dropped[reason.value] += lost
 
     def counts(self) -> FrameCounts:
         """A consistent reading."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,23 @@ class KeptPacket:
     stream_s: float
 
 
+class _Group:
+    """A key frame and what follows it, numbered from `first` on."""
+
+    __slots__ = ("bytes", "first", "packets", "times_s")
+
+    def __init__(self, first: int) -> None:
+        self.first, self.bytes = first, 0
+        self.packets: list[Packet[Any]] = []
+        self.times_s: list[float] = []
+
+    def since(self, number: int) -> Iterator[KeptPacket]:
+        """Made when they are asked for: most packets never are."""
+        skipped = max(0, number - self.first)
+        for i in range(skipped, len(self.packets)):
+            yield KeptPacket(self.first + i, self.packets[i], self.times_s[i])
+
+
 class PacketRing:
     """Filled by a camera's capture thread, read by any.
 
@@ -42,8 +60,7 @@ class PacketRing:
             raise ValueError(f"keep_s must not be negative and most_bytes be positive; got {keep_s:g} and {most_bytes}")
         self._keep_s, self._most_bytes = keep_s, most_bytes
         self._lock = threading.Lock()
-        self._groups: deque[list[KeptPacket]] = deque()
-        self._sizes: deque[int] = deque()  # bytes of each group
+        self._groups: deque[_Group] = deque()
         self._bytes = 0
         self._next_number = 0
         self._wanted_from: int | None = None
@@ -65,12 +82,13 @@ class PacketRing:
             number = self._next_number
             self._next_number += 1
             if is_key:
-                self._groups.append([])
-                self._sizes.append(0)
+                self._groups.append(_Group(number))
             elif not self._groups:
                 return
-            self._groups[-1].append(KeptPacket(number, packet, stream_s))
-            self._sizes[-1] += size
+            group = self._groups[-1]
+            group.packets.append(packet)
+            group.times_s.append(stream_s)
+            group.bytes += size
             self._bytes += size
             if is_key:
                 self._drop_older_than(stream_s - self._keep_s)
@@ -85,8 +103,8 @@ class PacketRing:
         with self._lock:
             first = self._next_number
             for group in reversed(self._groups):
-                first = group[0].number
-                if group[0].stream_s <= stream_s:
+                first = group.first
+                if group.times_s[0] <= stream_s:
                     break
             return first
 
@@ -96,8 +114,8 @@ class PacketRing:
             return tuple(
                 kept
                 for group in self._groups
-                if group[-1].number >= number
-                for kept in (group if group[0].number >= number else group[number - group[0].number :])
+                if group.first + len(group.packets) > number
+                for kept in group.since(number)
             )
 
     def hold_from(self, number: int | None) -> None:
@@ -106,11 +124,10 @@ class PacketRing:
             self._wanted_from = number
 
     def _drop_older_than(self, stream_s: float) -> None:
-        while len(self._groups) > 1 and self._groups[1][0].stream_s <= stream_s:
-            if self._wanted_from is not None and self._wanted_from < self._groups[1][0].number:
+        while len(self._groups) > 1 and self._groups[1].times_s[0] <= stream_s:
+            if self._wanted_from is not None and self._wanted_from < self._groups[1].first:
                 return
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        self._groups.popleft()
-        self._bytes -= self._sizes.popleft()
+        self._bytes -= self._groups.popleft().bytes

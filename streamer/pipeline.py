@@ -31,6 +31,20 @@ class CameraPipeline:
         self._tracker, self._rules, self._book = tracker, tuple(rules), book
         self._session: str | None = None
 
+    def judged_by(self, rules: Sequence[Rule], book: AlertBook) -> CameraPipeline:
+        """The same eyes with other rules and a book of their own: who was followed stays followed, in the same session.
+
+        The old one is to be finished and not used again.
+        """
+        other = CameraPipeline(self._tracker, rules, book)
+        other._session = self._session
+        return other
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Those that judge it, for who carries their counts to another machine."""
+        return self._rules
+
     def follow(self, frame: Frame, detections: Detections) -> Followed:
         """Who is where in this frame, by the ids that they had before."""
         closed = () if frame.session == self._session else self._begin_session(frame.session)
@@ -55,7 +69,8 @@ class CameraPipeline:
 
     def _begin_session(self, session: str) -> tuple[AlertChange, ...]:
         # Track ids and media time start anew with a connection: nothing that was measured before it goes on.
-        closed = self._book.end_session("the camera's session ended")
+        # Before the first one nothing is ours to end: what is open then came from another machine (ADR 13).
+        closed = [] if self._session is None else self._book.end_session("the camera's session ended")
         self._tracker.reset()
         for rule in self._rules:
             rule.reset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from streamer.fit import Fit, InputFit
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
+
+
+def nothing() -> None:
+    """What is to be done where there is nothing to do."""
 
 
 class FrameSource(Protocol):
@@ -99,8 +103,12 @@ class Detector(Protocol):
         """How pictures are laid into its input: what frames must be converted to."""
         ...
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """One Detections per frame, boxes in source pixels. Raises InferenceError."""
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
+        """One Detections per frame, boxes in source pixels. Raises InferenceError.
+
+        before_run(): called when the pictures are laid out and the net is about to run, which lets go of the
+        interpreter for long: who wakes others does it then. Not called where nothing is run.
+        """
         ...
 
 

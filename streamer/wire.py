@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Literal, cast
 
@@ -39,6 +39,8 @@ CAMERA_SCHEMA = "streamer.camera/1"
 COMMAND_SCHEMA = "streamer.command/1"
 SchemaName = Literal["alert", "evidence", "handling", "frame", "camera", "command"]
 SCHEMA_NAMES: tuple[SchemaName, ...] = ("alert", "evidence", "handling", "frame", "camera", "command")
+CANARY_KIND = "canary.probe"
+"""Kind of the alerts by which the service proves to itself that alerts arrive: nothing for people (docs/wire.md)."""
 HANDLING_TYPES: tuple[HandlingType, ...] = ("acknowledged", "commented", "silenced")
 
 _CHANGE_TYPES: Mapping[str, tuple[ChangeType, ...]] = {
@@ -54,51 +56,87 @@ _MEASURE_DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Where things lie in Redis. A prefix in braces ('{streamer}') keeps them in one slot of a Redis Cluster."""
+    """Where things lie in Redis. A prefix in braces ('{streamer}') keeps them in one slot of a Redis Cluster.
+
+    sharded: over a whole cluster. What must be written in one step (alerts and their books, leases of cameras) lies in
+    the prefix's slot, and what is much (live feeds) in the slot of its camera: the words in braces say which.
+    """
 
     prefix: str = "streamer"
+    sharded: bool = False
+
+    @property
+    def _together(self) -> str:
+        return f"{{{self.prefix}}}" if self.sharded else self.prefix
+
+    def _of_camera(self, camera: str) -> str:
+        return f"{{{camera}}}" if self.sharded else camera
 
     @property
     def alerts(self) -> str:
         """Stream of alert changes."""
-        return f"{self.prefix}:alerts"
+        return f"{self._together}:alerts"
 
     @property
     def open_alerts(self) -> str:
         """Hash id → alert message: what is open now, for those who join late."""
-        return f"{self.prefix}:alerts:open"
+        return f"{self._together}:alerts:open"
 
     @property
     def cameras(self) -> str:
         """Hash camera → camera message."""
-        return f"{self.prefix}:cameras"
+        return f"{self._together}:cameras"
 
     @property
     def recent(self) -> str:
         """Hash id → highest seq of alerts published lately; together with `recent_before` a bounded memory."""
-        return f"{self.prefix}:alerts:recent"
+        return f"{self._together}:alerts:recent"
 
     @property
     def recent_before(self) -> str:
         """The generation before `recent`."""
-        return f"{self.prefix}:alerts:recent:before"
+        return f"{self._together}:alerts:recent:before"
 
     @property
     def commands(self) -> str:
         """Stream of what others ask of the service."""
-        return f"{self.prefix}:commands"
+        return f"{self._together}:commands"
+
+    @property
+    def leases(self) -> str:
+        """Hash camera → 'EPOCH UNTIL_MS OWNER': which node may speak for it, see docs/wire.md."""
+        return f"{self._together}:leases"
+
+    @property
+    def handovers(self) -> str:
+        """Hash camera → handover message: what its next owner needs to know."""
+        return f"{self._together}:handovers"
+
+    @property
+    def cluster(self) -> Keys:
+        """What a cluster knows of itself, in a slot of its own: the lease of its placement, and its `state`."""
+        return replace(self, prefix=f"{self.prefix}:cluster")
+
+    @property
+    def state(self) -> str:
+        """Hash of a cluster: configuration, shares, beats and drains, see streamer/cluster/state.py."""
+        return f"{self._together}:state"
 
     def detections(self, camera: str) -> str:
         """Stream of frame messages of one camera."""
-        return f"{self.prefix}:detections:{camera}"
+        return f"{self.prefix}:detections:{self._of_camera(camera)}"
+
+    def fence(self, camera: str) -> str:
+        """The highest epoch that the live feed of a camera has seen; in the slot of its stream."""
+        return f"{self.prefix}:fence:{self._of_camera(camera)}"
 
     def outbox(self, line: str) -> str:
         """Hash with the last outbox row that came through on one line (outbox to receiver)."""
-        return f"{self.prefix}:outbox:{line}"
+        return f"{self._together}:outbox:{line}"
 
     def dead_letters(self, group: str) -> str:
         """Stream of what a consumer group could not handle."""
-        return f"{self.prefix}:alerts:dead:{group}"
+        return f"{self._together}:alerts:dead:{group}"
 
 
 # --- alerts -----------------------------------------------------------------------------------------------------------
@@ -184,7 +222,7 @@ def decode_alert(body: str | bytes | Mapping[str, Any]) -> AlertChange:
         return _alert(message, _CHANGE_TYPES[schema])
     except KeyError as error:
         raise ValueError(f"not an alert message: key {error} is missing") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not an alert message: {error}") from error
 
 
@@ -208,14 +246,14 @@ def _alert(message: Mapping[str, Any], types: Sequence[ChangeType]) -> AlertChan
         rule=_text(message, "rule"),
         kind=_text(message, "kind"),
         severity=severity,
-        started_at=float(message["started_at"]),
-        at=float(message["at"]),
-        media_s=float(message["media_s"]),
-        score=float(message["score"]),
+        started_at=_number(message, "started_at"),
+        at=_number(message, "at"),
+        media_s=_number(message, "media_s"),
+        score=_number(message, "score"),
         label=message.get("label"),
         place=message.get("place"),
         track_ids=tuple(int(track_id) for track_id in message.get("track_ids") or ()),
-        box=None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        box=None if box is None else (_finite(box[0]), _finite(box[1]), _finite(box[2]), _finite(box[3])),
         reason=dict(message.get("reason") or {}),
         snapshot=message.get("snapshot"),
         clip=_clip(message.get("clip")),
@@ -229,8 +267,8 @@ def _clip(said: Mapping[str, Any] | None) -> Clip | None:
         path=_text(said, "path"),
         sha256=_text(said, "sha256"),
         bytes=int(said["bytes"]),
-        from_at=float(said["from"]),
-        to_at=float(said["to"]),
+        from_at=_number(said, "from"),
+        to_at=_number(said, "to"),
         codec=_text(said, "codec"),
     )
 
@@ -270,11 +308,11 @@ def decode_handling(message: Mapping[str, Any]) -> Handling:
             kind=_text(message, "kind"),
             severity=severity,
             by=_text(message, "by"),
-            at=float(message["at"]),
+            at=_number(message, "at"),
             text=message.get("text"),
-            until=None if until is None else float(until),
+            until=None if until is None else _finite(until),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"not a handling message: {error}") from error
 
 
@@ -439,6 +477,20 @@ def _text(message: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"not an alert message: {key} is {value!r}, expected text")
     return value
+
+
+def _number(message: Mapping[str, Any], key: str) -> float:
+    try:
+        return _finite(message[key])
+    except ValueError as error:
+        raise ValueError(f"not an alert message: {key} is {str(message[key])[:60]!r}, expected a number") from error
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number")
+    return number
 
 
 def _rounded(value: float, decimals: int) -> float:

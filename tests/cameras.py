@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.capture import CameraOptions, CameraSource, default_pace
-from streamer.clock import SystemClock
+from streamer.clock import Clock, SystemClock
 from streamer.fit import InputFit
 from streamer.ledger import CameraStatus, FrameLedger
 from streamer.presence import Presence
@@ -30,6 +30,7 @@ class Camera:
             "pace": default_pace(url, options.get("format")),
             "backoff_first_s": 0.05,
             "backoff_most_s": 0.2,
+            "backoff_refused_s": 0.2,
             **options,
         }
         self.options = CameraOptions(camera="gate", url=url, **chosen)
@@ -37,16 +38,22 @@ class Camera:
         self.status = CameraStatus("gate", 0.0)
         self.sleep = SleepBook("gate")
         self._canvas_wh = canvas_wh
+        self._clock: Clock = SystemClock()
         self.source = self._source()
         self.frames: deque[Frame] = deque()
         self.ended = threading.Event()
         self.error: BaseException | None = None
 
     def _source(self, **around: Any) -> CameraSource:
-        fit, clock, rng = InputFit(self._canvas_wh), SystemClock(), random.Random(1)
+        fit, rng = InputFit(self._canvas_wh), random.Random(1)
         return CameraSource(
-            self.options, fit, Surroundings(self.ledger, self.status, self.sleep, **around), clock, rng=rng
+            self.options, fit, Surroundings(self.ledger, self.status, self.sleep, **around), self._clock, rng=rng
         )
+
+    def by_clock(self, clock: Clock) -> None:
+        """Live by this clock."""
+        self._clock = clock
+        self.source = self._source()
 
     def with_presence(self) -> Presence:
         """Analysis says whether somebody is there: by what it is told through the answer."""

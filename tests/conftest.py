@@ -73,9 +73,11 @@ def missing(part: str) -> str | None:
         return None if found else "systemd-analyze is not installed (Debian: apt-get install systemd)"
     if part in ("torch", "torchvision"):
         return None if importlib.util.find_spec(part) else f"{part} is not installed (pip install 'streamer[train]')"
+    if part == "ray":
+        return None if importlib.util.find_spec("ray") else "ray is not installed (pip install 'streamer[cluster]')"
     raise pytest.UsageError(
-        f"needs('{part}'): no such part; there are 'shared', 'debian', 'chromium', 'prometheus', 'systemd', 'torch' "
-        "and 'torchvision'"
+        f"needs('{part}'): no such part; there are 'shared', 'debian', 'chromium', 'prometheus', 'systemd', 'ray', "
+        "'torch' and 'torchvision'"
     )
 
 

@@ -11,11 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streamer.assembly.audit import entries_of, told_to
+from streamer.audit.trail import AuditTrail
 from streamer.board import CameraStates
 from streamer.errors import SinkUnavailable
+from streamer.live_video import LiveVideo
 from streamer.types import Handling
 from streamer.web.access import Role
 from streamer.web.alert_shelf import AlertShelf
+from streamer.web.configuration import ConfigurationFile
 from streamer.web.control_room import ControlRoom
 from streamer.web.news import News
 from streamer.web.parts import CameraAbout, ConsoleParts
@@ -69,7 +73,7 @@ class MemoryPlaces:
     def read(self, camera: str) -> CameraPlaces:
         return CameraPlaces(self.zones, self.lines, {"yard": ["in"]}, self.version, self.version == "1")
 
-    def write(self, camera: str, drawn: Drawn, version: str) -> None:
+    def write(self, camera: str, drawn: Drawn, version: str, who: str) -> None:
         if version != self.version:
             raise PlacesRefused(["somebody else was here"], stale=True)
         if "bad" in drawn.zones:
@@ -80,10 +84,19 @@ class MemoryPlaces:
 class Served:
     """One console and everything behind it."""
 
-    def __init__(self, folder: Path, sessions: Sessions, clock: FakeClock, cameras: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sessions: Sessions,
+        clock: FakeClock,
+        cameras: Sequence[str],
+        configuration: ConfigurationFile | None = None,
+    ) -> None:
         self.folder, self.clock, self.ledger = folder, clock, Ledger()
         self.woken: list[tuple[str, float]] = []
         self.states: CameraStates = {"gate": ONLINE}
+        self.videos: dict[str, LiveVideo] = {}
+        self.redacted: set[str] = set()
         self.shelf = AlertShelf(folder / "console.db", keep=1000)
         self.room = ControlRoom(self.shelf, Pictures(), News(), clock, self.ledger.record)
         about = CameraAbout("gate", {"yard": SQUARE}, {}, [{"name": "in", "kind": "intrusion"}], 5.0)
@@ -95,7 +108,12 @@ class Served:
             folder=folder,
             wake=lambda camera, for_s: self.woken.append((camera, for_s)),
             places=MemoryPlaces(),
+            configuration=configuration,
             clock=clock,
+            raw_pictures_allowed=lambda camera: camera not in self.redacted,
+            video=self.videos.get,
+            audit=told_to(AuditTrail(folder, clock)),
+            audit_entries=entries_of(folder),
         )
         self.server = ConsoleServer(self.parts, "127.0.0.1", 0)
         self.port = int(self.server.address.rpartition(":")[2])
@@ -139,11 +157,17 @@ def some_sessions(clock: FakeClock) -> Sessions:
 
 
 @contextmanager
-def served(folder: Path, *, users: bool = True, cameras: Sequence[str] = ("gate", "yard 2")) -> Iterator[Served]:
+def served(
+    folder: Path,
+    *,
+    users: bool = True,
+    cameras: Sequence[str] = ("gate", "yard 2"),
+    configuration: ConfigurationFile | None = None,
+) -> Iterator[Served]:
     """A console that is served while inside; without users whoever is at this machine may do everything."""
     clock = FakeClock()
     sessions = some_sessions(clock) if users else Sessions({}, {}, clock, last_s=3600)
-    console = Served(folder, sessions, clock, cameras)
+    console = Served(folder, sessions, clock, cameras, configuration)
     try:
         yield console
     finally:

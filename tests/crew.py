@@ -23,6 +23,7 @@ from streamer.crew.station import Station, join
 from streamer.errors import SourceError
 from streamer.fit import InputFit
 from streamer.ledger import CameraStatus, FrameLedger
+from streamer.live_video import LiveVideo
 from streamer.presence import Presence
 from streamer.sleep_book import SleepBook
 from streamer.surroundings import Surroundings
@@ -76,6 +77,7 @@ def one_station(
     footage: FootageOrders | None = None,
     memory_bytes: int = MEMORY_BYTES,
     member: str = MEMBER,
+    video: bool = False,
 ) -> Iterator[tuple[Station, dict[str, Watched]]]:
     """A station whose cameras are watched; on the way out they are closed, and the member with them."""
     clock = SystemClock()
@@ -102,11 +104,11 @@ def one_station(
         name = options.camera
         around = Surroundings(
             FrameLedger(name), CameraStatus(name, clock.monotonic()), SleepBook(name), WakeBell(clock.monotonic),
-            Presence(),
+            Presence(), video=LiveVideo(clock.monotonic) if video else None,
         )  # fmt: skip
         source = RemoteSource(around, station)
         remote = None if footage is None else RemoteFootage(name, True, station.post)
-        station.take(source, CameraOrders(options, FIT, footage), remote)
+        station.take(source, CameraOrders(options, FIT, footage, video), remote)
         watched[name] = Watched(source, remote)
     for each in watched.values():
         each.watch()

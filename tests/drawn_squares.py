@@ -6,7 +6,7 @@ Independent of every net: connected components on the very pixels that it is giv
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamer.detect.canvas import resize
 from streamer.fit import InputFit
+from streamer.stages import nothing
 from streamer.types import Detections, Frame
 from tests.fakes import StillPicture
 
@@ -51,7 +52,8 @@ class SquareFinder:
         self.calls: list[list[tuple[str, tuple[int, int]]]] = []
         """Per call: camera and source size of every picture."""
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
+        before_run()
         with self._lock:
             self.calls.append([(frame.camera, frame.source_wh) for frame in frames])
         return [self._one(frame) for frame in frames]

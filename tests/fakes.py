@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.fit import InputFit
 from streamer.ledger import FrameLedger
+from streamer.stages import nothing
 from streamer.types import AlertChange, Detections, Frame, FrameResult
 
 LABELS = ("person", "car")
@@ -118,7 +119,8 @@ class SquareDetector:
     def __init__(self, fail_at: int | None = None) -> None:
         self._calls, self._fail_at = 0, fail_at
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
+        before_run()
         self._calls += 1
         if self._calls == self._fail_at:
             raise RuntimeError("boom")

@@ -31,6 +31,11 @@ from tests.redis_server import RedisServer
 from tests.rtsp import aio_rtsp_server, free_port
 
 _ALERTS_WITHIN_MS = 120_000
+# What stands above are addresses and folders of the machine that takes the pictures.
+_SCROLLED_TO_CAMERAS = """text => {
+  const lines = text.value.split("\\n");
+  text.scrollTo(0, text.scrollHeight * lines.indexOf("cameras:") / lines.length);
+}"""
 
 
 def main(folder: Path) -> None:
@@ -59,13 +64,13 @@ def main(folder: Path) -> None:
             settings = yaml.safe_load(config.read_text())
             settings["cameras"]["car-park"] = {"url": f"rtsp://127.0.0.1:{free_port()}/main"}
             config.write_text(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None))
-            address = with_console(config)
+            address = with_console(config, allow_sources=["loopback"])
             with running(config), chromium() as browser:
                 wait_until_served(address)
-                take(browser, address, folder)
+                take(browser, address, folder, cameras["gate"])
 
 
-def take(browser: Browser, address: str, folder: Path) -> None:
+def take(browser: Browser, address: str, folder: Path, camera: str) -> None:
     """Every page, in the light or in the dark, large or as a phone shows it."""
 
     def shoot(page: Page, name: str) -> None:
@@ -94,13 +99,28 @@ def take(browser: Browser, address: str, folder: Path) -> None:
         page.locator("canvas[data-shown]").wait_for()
         page.get_by_label("Name of zone yard").focus()
         shoot(page, "places")
+        page.goto(f"{address}/configuration/add")
+        page.get_by_label("Name").fill("north-gate")
+        page.get_by_label("Address").fill(camera)
+        page.get_by_role("button", name="Try it").click()
+        page.get_by_role("img", name="Picture of the camera that was tried").wait_for()
+        shoot(page, "add_camera")
+        page.goto(f"{address}/configuration")
+        text = page.get_by_role("textbox", name="Configuration")
+        expect(text).to_have_value(re.compile("car-park:"))
+        text.fill(_edited(text.input_value()))
+        page.get_by_role("button", name="See what would change").click()
+        page.get_by_role("list", name="What would change").wait_for()
+        text.evaluate(_SCROLLED_TO_CAMERAS)
+        shoot(page, "configuration")
     with visiting(browser, address, scheme="dark") as visit:
         page = visit.log_in("otto")
         _wait_for_boxes(page)
         shoot(page, "wall_dark")
         page.goto(f"{address}/cameras/gate")
         expect(page.get_by_text("picture", exact=False).first).to_be_visible()
-        page.locator("canvas[data-pictures]").wait_for()
+        page.wait_for_function("() => document.querySelector('video')?.currentTime > 11")  # it begins at 10
+        page.wait_for_function("() => document.querySelector('canvas').dataset.objects > 0")
         shoot(page, "camera")
     with visiting(browser, address, scheme="dark", size=(390, 844)) as visit:
         page = visit.log_in("otto")
@@ -110,6 +130,13 @@ def take(browser: Browser, address: str, folder: Path) -> None:
         page.get_by_role("list", name="Alerts").get_by_role("listitem").first.click()
         page.get_by_role("region", name="Alert").get_by_role("button", name="Acknowledge").wait_for()
         shoot(page, "phone_alert")
+
+
+def _edited(text: str) -> str:
+    """A configuration with something of everything: a camera more, one changed, one less, and a key for a restart."""
+    more = text.replace("cameras:\n", "cameras:\n  back-door: {url: rtsp://10.0.0.17/main}\n")
+    without = re.sub(r"\n  car-park:\s+url: .*", "", more)
+    return re.sub(r"analyse_fps: \d+(\.\d+)?", "analyse_fps: 3", without, count=1) + "\nkeep: {clips_days: 3}\n"
 
 
 def in_few_colours(png: bytes) -> bytes:

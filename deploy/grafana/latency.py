@@ -5,6 +5,8 @@ from __future__ import annotations
 from deploy.grafana.asking import CAMERA, CAMERA_CHOICE, INSTANCE_CHOICE, PER_S, SERVICE, mean, quantile
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step
 
+PROMISED = f"max(instance:streamer_promised_latency_seconds:max{{{SERVICE}}})"
+
 LATENCY = Dashboard(
     "streamer-latency",
     "Streamer: latency",
@@ -16,13 +18,13 @@ LATENCY = Dashboard(
             (
                 Panel(
                     "All cameras",
-                    "`promised` is set in rules/recording.yml.",
+                    "`promised` is inference.max_age_s of the service; rules/recording.yml may say something else.",
                     (
                         *(
                             Query(quantile(q, "streamer_capture_to_publish_seconds", "", CAMERA), f"p{100 * q:g}")
                             for q in (0.5, 0.95, 0.99)
                         ),
-                        Query("streamer:promised_latency_seconds", "promised"),
+                        Query(PROMISED, "promised"),
                     ),
                     unit="s",
                     columns=12,
@@ -43,10 +45,12 @@ LATENCY = Dashboard(
                 Panel(
                     "p99 by camera",
                     "Over five minutes; recorded by a rule.",
-                    (Query(f"camera:streamer_capture_to_publish_seconds:p99_5m{{{CAMERA}}}", "{{camera}}"),),
+                    (
+                        Query(f"camera:streamer_capture_to_publish_seconds:p99_5m{{{CAMERA}}}", "{{camera}}"),
+                        Query(PROMISED, "promised"),
+                    ),
                     unit="s",
                     columns=12,
-                    steps=(Step("green"), Step("red", 0.5)),
                 ),
                 Panel(
                     "Frames that came too late for the model",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from deploy.grafana.asking import BAD_ABOVE_0, GOOD_ABOVE_0, INSTANCE_CHOICE, OF_ALL, PER_S, SERVICE
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step
 
+P99 = f"instance:streamer_capture_to_publish_seconds:p99_5m{{{SERVICE}}}"
+PROMISED = f"instance:streamer_promised_latency_seconds:max{{{SERVICE}}}"
+
 OVERVIEW = Dashboard(
     "streamer-overview",
     "Streamer: overview",
@@ -63,13 +66,13 @@ OVERVIEW = Dashboard(
                 ),
                 Panel(
                     "Capture to publish, p99",
-                    "Of all cameras together, over five minutes; recorded by a rule.",
-                    (Query(f"max(instance:streamer_capture_to_publish_seconds:p99_5m{{{SERVICE}}})"),),
+                    "As a share of the promise, inference.max_age_s; over five minutes, of the slowest service.",
+                    (Query(f"max({P99} / on (job, instance) {PROMISED})"),),
                     kind="stat",
-                    unit="s",
+                    unit="percentunit",
                     columns=4,
                     height=4,
-                    steps=(Step("green"), Step("orange", 0.35), Step("red", 0.5)),
+                    steps=(Step("green"), Step("orange", 0.7), Step("red", 1)),
                 ),
             ),
         ),
@@ -166,6 +169,15 @@ OVERVIEW = Dashboard(
                     stacked=True,
                 ),
                 Panel(
+                    "Disk of the data folder",
+                    "Free, and of which size. All that is kept lies there: docs/operations.md#streamerdiskfillingup.",
+                    (
+                        Query(f'streamer_disk_bytes{{{SERVICE}, kind="free"}}', "{{instance}} free"),
+                        Query(f'streamer_disk_bytes{{{SERVICE}, kind="size"}}', "{{instance}} size"),
+                    ),
+                    unit="bytes",
+                ),
+                Panel(
                     "Evidence lost",
                     "Clips, recordings and pictures that could not be kept: docs/operations.md#streamerevidencelost.",
                     (
@@ -175,6 +187,14 @@ OVERVIEW = Dashboard(
                             quiet=True,
                         ),
                         Query(f"sum(increase(streamer_snapshot_failures_total{{{SERVICE}}}[5m]))", "pictures"),
+                    ),
+                ),
+                Panel(
+                    "Audit log",
+                    "Entries in five minutes, and those that the disk refused: nobody will know who did that.",
+                    (
+                        Query(f"sum(increase(streamer_audit_entries_total{{{SERVICE}}}[5m]))", "written"),
+                        Query(f"sum(increase(streamer_audit_failures_total{{{SERVICE}}}[5m]))", "refused"),
                     ),
                 ),
                 Panel(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from streamer.alerts.inherited import Inherited, Legacy, found_again
 from streamer.alerts.policy import AlertPolicy
 from streamer.alerts.wording import Box, alert_id, normalised_box, reason_of, rounded
 from streamer.stages import Rule
@@ -52,12 +53,13 @@ class _Page:
     def __init__(self, policy: AlertPolicy) -> None:
         self.policy = policy
         self.spells: dict[str, _Spell] = {}
+        self.inherited: list[Inherited] = []
         self.closed: Moment | None = None
         self.settings: Mapping[str, Any] = {}
 
     @property
     def open(self) -> int:
-        return sum(spell.last is not None for spell in self.spells.values())
+        return sum(spell.last is not None for spell in self.spells.values()) + len(self.inherited)
 
     def refuses(self, now: Moment) -> Reason | None:
         """Why no alert of this rule may open now."""
@@ -89,7 +91,14 @@ class CameraAlertBook:
         self._snapshot_path = snapshot_path
         self._pages = {rule: _Page(policy) for rule, policy in policies.items()}
         self._suppressed: Counter[tuple[str, str]] = Counter()
+        self._legacy: Legacy | None = None
+        self._leaves = False
         self._now: Moment | None = None
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """The rules whose alerts it keeps."""
+        return frozenset(self._pages)
 
     @property
     def suppressed(self) -> Mapping[tuple[str, str], int]:
@@ -102,8 +111,9 @@ class CameraAlertBook:
     @property
     def open_alerts(self) -> tuple[AlertChange, ...]:
         """The newest change of every alert that is open, in the order of rules and of their beginning."""
-        spells = (spell for page in self._pages.values() for spell in page.spells.values())
-        return tuple(spell.last for spell in spells if spell.last is not None)
+        mine = (spell.last for page in self._pages.values() for spell in page.spells.values())
+        theirs = (alert.last for page in self._pages.values() for alert in page.inherited)
+        return tuple(last for last in (*mine, *theirs) if last is not None)
 
     def record(self, rule: Rule, evidence: Sequence[Evidence], frame: Frame) -> list[AlertChange]:
         """The changes that this rule's evidence in this frame brings."""
@@ -111,7 +121,7 @@ class CameraAlertBook:
         if now is None or now.media_s != frame.media_s or now.session != frame.session:  # the first rule of a frame
             now = self._now = Moment(frame.session, frame.captured_at, frame.media_s, frame.source_wh)
         page = self._pages.get(rule.name)
-        if page is not None and not evidence and not page.spells:  # most rules in most frames
+        if page is not None and not evidence and not page.spells and not page.inherited:  # most rules in most frames
             return []
         return self.record_at(rule.name, rule.kind, evidence, now, settings=getattr(rule, "settings", {}))
 
@@ -133,6 +143,8 @@ class CameraAlertBook:
             raise ValueError(
                 f"camera '{self._camera}': rule '{rule}' has no alert policy; there are {', '.join(self._pages)}"
             )
+        if self._legacy is not None:  # handed over: the next machine speaks for the camera
+            return []
         self._now = now
         page.settings = settings or {}
         # One condition per subject and frame: where a rule says the same twice, the first counts.
@@ -140,9 +152,10 @@ class CameraAlertBook:
         moments: dict[str, Evidence] = {}
         for each in evidence:
             (moments if each.momentary else held).setdefault(each.subject, each)
-        if not page.spells and not held and not moments:
+        if not page.spells and not held and not moments and not page.inherited:
             return []
-        changes = self._let_go(page, held, now)
+        changes = self._go_on(page, held, now) if page.inherited else []
+        changes += self._let_go(page, held, now)
         for each in held.values():
             changes += self._hold(page, rule, kind, each, now)
         for each in moments.values():
@@ -150,14 +163,81 @@ class CameraAlertBook:
         return changes
 
     def end_session(self, why: str) -> list[AlertChange]:
-        """Close everything that is open, at the last moment that was seen; cooldowns go on."""
+        """Close everything that is open, at the last moment that was seen; cooldowns go on.
+
+        What is to be handed over is not closed: it goes into the legacy.
+        """
         changes: list[AlertChange] = []
+        if self._leaves:
+            self._legacy = self._legacy or self._what_is_left()
+            return changes
+        for page in self._pages.values():
+            changes += [closing_change(alert.last, alert.last.at, f"{alert.moved}; {why}") for alert in page.inherited]
+            page.inherited.clear()
         if (now := self._now) is None:
             return changes
         for page in self._pages.values():
             spells = [spell for spell in page.spells.values() if spell.last is not None]
             changes += [self._close(page, spell, now, why) for spell in spells]
             page.spells.clear()
+        return changes
+
+    # --- a camera that moves between machines (ADR 13) ----------------------------------------------------------------
+
+    def take_over(self, legacy: Legacy, moved: str) -> list[AlertChange]:
+        """Go on with what another machine had open; before the first frame. moved: the sentence how it came here.
+
+        Returns the ends of alerts whose rule is not there any more.
+        """
+        ends = []
+        for last in legacy.open:
+            page = self._pages.get(last.rule)
+            if page is None:
+                ends.append(closing_change(last, last.at, f"{moved}; its rule is not there any more"))
+            else:
+                page.inherited.append(Inherited(last, moved))
+        for rule, at in legacy.closed_at.items():
+            if rule in self._pages:
+                self._pages[rule].closed = Moment("", at, 0.0)
+        return ends
+
+    def leave(self) -> None:
+        """From any thread: when the session ends next, hand over what is open instead of closing it."""
+        self._leaves = True
+
+    @property
+    def legacy(self) -> Legacy | None:
+        """What was handed over, None before the session has ended."""
+        return self._legacy
+
+    @property
+    def closed_at(self) -> Mapping[str, float]:
+        """Rule → epoch seconds at which its last alert was closed; for any thread."""
+        return {rule: closed.at for rule, page in self._pages.items() if (closed := page.closed) is not None}
+
+    def _what_is_left(self) -> Legacy:
+        return Legacy(self.open_alerts, self.closed_at)
+
+    def _go_on(self, page: _Page, held: Mapping[str, Evidence], now: Moment) -> list[AlertChange]:
+        """Inherited alerts whose subject is seen again go on; those that have waited long enough are closed."""
+        new = {subject: each for subject, each in held.items() if not _has_alert(page.spells.get(subject))}
+        changes = []
+        for alert, subject in found_again(page.inherited, new, now.source_wh):
+            page.inherited.remove(alert)
+            spell = page.spells.setdefault(subject, _Spell(now, now, new[subject], alert.last.score))
+            spell.held, spell.evidence = now, new[subject]
+            spell.best_score = max(alert.last.score, new[subject].score)
+            spell.last = replace(alert.last, session=now.session)
+            what = self._what(page, spell, now)
+            what["reason"] = {**what["reason"], "continued": alert.moved}
+            changes.append(self._next(spell, "updated", now, what))
+        for alert in list(page.inherited):
+            alert.since_s = now.media_s if alert.since_s is None else alert.since_s
+            if now.media_s - alert.since_s >= alert.patience_s(page.policy) - TOLERANCE_S:
+                page.inherited.remove(alert)
+                why = f"{alert.moved}; what it was about was not seen here in {now.media_s - alert.since_s:.1f} s"
+                changes.append(closing_change(alert.last, now.at, why))
+                page.closed = now
         return changes
 
     def _let_go(self, page: _Page, held: Mapping[str, Evidence], now: Moment) -> list[AlertChange]:
@@ -280,6 +360,10 @@ def closing_change(last: AlertChange, at: float, why: str) -> AlertChange:
     """
     reason = {**last.reason, "closed_because": why, "held_until": last.at}
     return replace(last, seq=last.seq + 1, type="closed", at=max(last.at, rounded(at)), reason=reason)
+
+
+def _has_alert(spell: _Spell | None) -> bool:
+    return spell is not None and spell.last is not None
 
 
 def _says_more(last: AlertChange, what: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from streamer.alerts.drawing import Points
 from streamer.alerts.snapshots import SnapshotStore
 from streamer.errors import SinkUnavailable
+from streamer.privacy.publishable import publishable
 from streamer.stages import Sink
 from streamer.types import AlertChange, FrameResult
 from streamer.workers import Deadline, Worker
@@ -21,6 +22,8 @@ _PRUNE_EVERY_S = 600.0
 
 class Illustrated:
     """stages.Sink. An alert never waits for its picture's disk to be mended: it goes out without one, counted.
+
+    Stands behind privacy.Screened: pictures that were not screened are refused.
 
     places: (camera, zone or line) → its points, and whether they close; drawn into the picture.
     """
@@ -38,6 +41,10 @@ class Illustrated:
         self._closing = threading.Event()
         self._pruner = Worker("snapshots:prune", self._prune, lambda: None)
         self._pruner.start()
+
+    def show_places(self, places: Mapping[tuple[str, str], tuple[Points, bool]]) -> None:
+        """From now on these are drawn into pictures."""
+        self._places = places
 
     def publish(self, result: FrameResult) -> None:
         """Store pictures, then pass the result on."""
@@ -64,7 +71,8 @@ class Illustrated:
         if change.type == "opened" and change.snapshot is not None:
             outline, closed = self._places.get((change.camera, change.place or ""), ((), True))
             try:
-                self._store.write(change, result.frame.picture, outline=outline, closed_outline=closed)
+                picture = publishable(result.frame.picture)
+                self._store.write(change, picture, outline=outline, closed_outline=closed)
             except SinkUnavailable as error:
                 self._failures += 1
                 self._without.add(change.id)

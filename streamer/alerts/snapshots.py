@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from streamer.alerts.drawing import Box, Points, draw_alert, with_strip
 from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkUnavailable
+from streamer.privacy.jpeg import jpeg
+from streamer.privacy.publishable import Publishable, Rgb
 from streamer.retention import UNFINISHED, prune
-from streamer.types import AlertChange, Picture
+from streamer.room import require_room
+from streamer.types import AlertChange
 
 FOLDER = "snapshots"
 _DAY_S = 24 * 3600.0
@@ -77,7 +77,7 @@ class SnapshotStore:
     def write(
         self,
         change: AlertChange,
-        picture: Picture,
+        picture: Publishable,
         *,
         outline: Points = (),
         closed_outline: bool = True,
@@ -88,27 +88,30 @@ class SnapshotStore:
         outline, others: see draw_alert. Raises SinkUnavailable where the disk is full or may not be written: the
         caller counts it and sends the alert without a picture.
         """
-        rgb = np.array(picture.rgb(), np.uint8, order="C")  # a copy: the picture belongs to the frame
         who = f"{change.label} {change.score:.0%}" if change.label else change.kind
         when = datetime.fromtimestamp(change.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         lines = (str(change.reason.get("text", change.kind)), f"{change.rule} / {change.camera} / {when}")
-        draw_alert(
-            rgb,
-            severity=change.severity,
-            label=who,
-            lines=lines,
-            box=change.box,
-            others=others,
-            outline=outline,
-            closed_outline=closed_outline,
-        )
-        rgb = with_strip(rgb, [image for _, image in change.strip])
-        written, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+
+        def draw(rgb: Rgb) -> Rgb:
+            draw_alert(
+                rgb,
+                severity=change.severity,
+                label=who,
+                lines=lines,
+                box=change.box,
+                others=others,
+                outline=outline,
+                closed_outline=closed_outline,
+            )
+            return with_strip(rgb, [image for _, image in change.strip])
+
         path = snapshot_path(change)
-        if not written:
-            raise SinkUnavailable(f"alert {change.id}: its picture of {rgb.shape[1]}×{rgb.shape[0]} cannot be encoded")
         try:
-            _put(self._folder / path, jpeg.tobytes())
+            encoded = jpeg(picture.drawn(draw), self._quality)
+        except ValueError as e:
+            raise SinkUnavailable(f"alert {change.id}: {e}") from e
+        try:
+            _put(self._folder / path, encoded)
         except OSError as e:
             reason = e.strerror or type(e).__name__
             raise SinkUnavailable(
@@ -138,6 +141,7 @@ def _put(path: Path, content: bytes) -> None:
     """The whole file or none of it: written beside, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        require_room(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
     except FileNotFoundError:  # a pruning found the day's folder still empty and took it away
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from streamer.behaviour.calibration_store import load_calibration
 from streamer.behaviour.features import FEATURES
@@ -12,7 +13,7 @@ from streamer.behaviour.normal import CameraNormal
 from streamer.behaviour.scene_features import SCENE_FEATURES, SceneFeatures
 from streamer.behaviour.step_session import StepSession, open_step
 from streamer.behaviour.track_head import OnLife, OnSteps
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 from streamer.config.model import Anomaly, Behaviour, RuleConfig
 from streamer.detect import OnnxDetector
 from streamer.errors import ArtifactError, ConfigError
@@ -84,6 +85,71 @@ def check_behaviour(config: Config, origin: str) -> None:
         raise ConfigError(problems)
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one camera wants of the heads; budget: of false alerts a day, the least that one of its rules states."""
+
+    tracks: bool
+    scene: bool
+    budget: float
+
+
+def needs_of(camera: CameraConfig, config: Config) -> Needs:
+    """What this camera's rules ask for."""
+    everywhere = config.behaviour.everywhere
+    return Needs(
+        everywhere or any(isinstance(rule, Behaviour | Anomaly) for rule in camera.rules),
+        everywhere or any(_is_of_the_picture(rule) for rule in camera.rules),
+        min(_budgets(camera), default=FALSE_ALERTS_PER_DAY),
+    )
+
+
+class Behaving:
+    """The heads of a running service; `model` is None as long as no camera has asked for one."""
+
+    def __init__(self, config: Config, detector: OnnxDetector) -> None:
+        """Raises ArtifactError for a head that cannot be used."""
+        self._config, self._detector = config, detector
+        self._track: StepSession | None = None
+        self._scene: StepSession | None = None
+        self.model: BehaviourHeads | None = None
+        self._needs: dict[str, Needs] = {}
+
+    def open_for(self, config: Config) -> None:
+        """Open what these cameras ask for and is not open yet. Raises ArtifactError; those that are open stay."""
+        needs = [needs_of(camera, config) for camera in config.cameras.values()]
+        if any(each.tracks for each in needs) and self._track is None:
+            self._track = _track_session(config)
+        if any(each.scene for each in needs) and self._scene is None:
+            self._scene = _scene_session(config, self._detector)
+        if self._track is None and self._scene is None:
+            return
+        if self.model is None:
+            self.model = BehaviourHeads(
+                None,
+                detector=self._detector.model_hash,
+                timezone=config.zone_info(),
+                make_picture_steps=SceneFeatures,
+                track_cameras=(),
+                scene_cameras=(),
+            )
+        self.model.open_more(self._track, self._scene)
+
+    def take(self, name: str, camera: CameraConfig) -> None:
+        """From now on the heads look at this camera as its rules want; open_for() comes first."""
+        needs = needs_of(camera, self._config)
+        if self.model is not None and needs != self._needs.get(name):
+            self._needs[name] = needs
+            normal = _normal_of(name, camera, self._config, self._track, self._scene, self._detector)
+            self.model.look_at(name, tracks=needs.tracks, scene=needs.scene, normal=normal)
+
+    def forget(self, name: str) -> None:
+        """The camera is gone."""
+        self._needs.pop(name, None)
+        if self.model is not None:
+            self.model.look_at(name, tracks=False, scene=False, normal=None)
+
+
 def _asked_for(config: Config) -> tuple[frozenset[str], frozenset[str]]:
     """The cameras whose rules need the track head, and the scene head."""
     rules = [(name, rule) for name, camera in config.cameras.items() for rule in camera.rules]
@@ -123,21 +189,34 @@ def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None
 def _normal(
     config: Config, track: StepSession | None, scene: StepSession | None, detector: OnnxDetector
 ) -> dict[str, CameraNormal]:
-    normal = {}
-    for name, camera in config.cameras.items():
-        budgets = [rule.false_alerts_per_day for rule in camera.rules if isinstance(rule, Anomaly)]
-        try:
-            found = load_calibration(
-                config.data_dir,
-                name,
-                head=track.manifest.sha256 if track else None,
-                scene_head=scene.manifest.sha256 if scene else None,
-                detector=detector.model_hash,
-                timezone=config.timezone,
-            )
-            if found and track:
-                budget = min(budgets, default=FALSE_ALERTS_PER_DAY)
-                normal[name] = CameraNormal(found, track.manifest.features, false_alerts_per_day=budget)
-        except (ArtifactError, ConfigError) as error:
-            _log.warning("camera '%s' is learning: %s", name, error, extra={"camera": name})
-    return normal
+    found = {name: _normal_of(name, camera, config, track, scene, detector) for name, camera in config.cameras.items()}
+    return {name: normal for name, normal in found.items() if normal is not None}
+
+
+def _normal_of(
+    name: str,
+    camera: CameraConfig,
+    config: Config,
+    track: StepSession | None,
+    scene: StepSession | None,
+    detector: OnnxDetector,
+) -> CameraNormal | None:
+    try:
+        found = load_calibration(
+            config.data_dir,
+            name,
+            head=track.manifest.sha256 if track else None,
+            scene_head=scene.manifest.sha256 if scene else None,
+            detector=detector.model_hash,
+            timezone=config.timezone,
+        )
+        if found and track:
+            budget = min(_budgets(camera), default=FALSE_ALERTS_PER_DAY)
+            return CameraNormal(found, track.manifest.features, false_alerts_per_day=budget)
+    except (ArtifactError, ConfigError) as error:
+        _log.warning("camera '%s' is learning: %s", name, error, extra={"camera": name})
+    return None
+
+
+def _budgets(camera: CameraConfig) -> list[float]:
+    return [rule.false_alerts_per_day for rule in camera.rules if isinstance(rule, Anomaly)]

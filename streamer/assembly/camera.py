@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamer.alerts.book import CameraAlertBook
 from streamer.alerts.policy import AlertPolicy
+from streamer.assembly.privacy import private
 from streamer.assembly.rules import build_rules, build_trouble_rules, policies
 from streamer.capture import CameraOptions, CameraSource, DecodeMode, default_pace
 from streamer.clock import Clock, SystemClock
@@ -18,7 +19,8 @@ from streamer.config.model import DetectConfig
 from streamer.detect import OnnxDetector
 from streamer.fit import InputFit
 from streamer.pipeline import CameraPipeline
-from streamer.stages import Rule, Tracker
+from streamer.rules.isolated import isolated
+from streamer.stages import FrameSource, Rule, Tracker
 from streamer.surroundings import Surroundings
 from streamer.track import KalmanTracker
 from streamer.track.stitch import StitchingTracker
@@ -62,13 +64,19 @@ def camera_options(name: str, camera: CameraConfig) -> CameraOptions:
         look_every_s=camera.look_every_s,
         keep_alive_s=camera.keep_alive_s,
         sleep_after_s=camera.sleep_after_s,
-        motion_masks=tuple(tuple(points) for points in camera.motion_masks),
+        motion_masks=tuple(tuple(points) for points in _unwatched(camera)),
         decode_threads=camera.decode_threads,
         decode_on=camera.decode_on,
     )
 
 
-def build_recording(name: str, camera: CameraConfig, video: Path, detector: OnnxDetector) -> CameraSource:
+def _unwatched(camera: CameraConfig) -> list[list[tuple[float, float]]]:
+    """Where motion wakes nobody: where nothing could be found either, too."""
+    hidden = [] if camera.privacy.detect_behind_masks else camera.privacy.masks
+    return [*camera.motion_masks, *hidden]
+
+
+def build_recording(name: str, camera: CameraConfig, video: Path, detector: OnnxDetector) -> FrameSource:
     """A recording in the place of a camera's own source: every chosen frame, as fast as they are taken.
 
     Decoded on the CPU, wherever the camera is: the same recording gives the same pictures on every machine.
@@ -76,16 +84,20 @@ def build_recording(name: str, camera: CameraConfig, video: Path, detector: Onnx
     clock = SystemClock()
     in_its_place = {"url": str(video), "format": None, "pace": "demand", "loop": False, "decode_on": "cpu"}
     recording = camera.model_copy(update=in_its_place)
-    return build_source(name, recording, detector.input_fit, Surroundings.alone(name, clock), clock)
+    return private(build_source(name, recording, detector.input_fit, Surroundings.alone(name, clock), clock), camera)
 
 
 def build_pipeline(
     name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, book: CameraAlertBook | None = None
 ) -> CameraPipeline:
     """Tracker, rules and alert book of one camera; without a book of its own, one whose alerts have no pictures."""
-    rules: list[Rule] = [*build_rules(camera, config.zone_info()), *build_trouble_rules(camera)]
     book = book or build_book(name, camera, policies(camera), config, detector)
-    return CameraPipeline(build_tracker(camera, detector), rules, book)
+    return CameraPipeline(build_tracker(camera, detector), build_rules_of(camera, config), book)
+
+
+def build_rules_of(camera: CameraConfig, config: Config) -> list[Rule]:
+    """All rules of one camera, configured ones and those that judge the camera itself; each behind a wall."""
+    return isolated([*build_rules(camera, config.zone_info()), *build_trouble_rules(camera)])
 
 
 def build_book(
@@ -121,5 +133,7 @@ def config_hash(camera: CameraConfig, config: Config) -> str:
     judged = camera.model_dump(mode="json", include={"zones", "lines", "rules", "trouble", "tracking", "analyse_fps"})
     if camera.detect != DetectConfig():
         judged["detect"] = camera.detect.model_dump(mode="json")
+    if camera.privacy.masks and not camera.privacy.detect_behind_masks:
+        judged["masks"] = camera.privacy.model_dump(mode="json", include={"masks"})["masks"]
     text = json.dumps({**judged, "timezone": config.timezone}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,54 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 
 from streamer.alerts.book import closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
-from streamer.assembly.admission import RefusedSource, admitted, weights
-from streamer.assembly.behaviour import check_behaviour, open_behaviour
-from streamer.assembly.camera import build_book, build_source
+from streamer.assembly.admission import admitted
+from streamer.assembly.audit import open_trail, orders_told_to
+from streamer.assembly.behaviour import Behaving, check_behaviour
+from streamer.assembly.camera import build_source
+from streamer.assembly.cameras import Cameras, Rooms, places_of
+from streamer.assembly.canary import PastCanary, canary_of, with_canary
+from streamer.assembly.certificate import check_web
+from streamer.assembly.change import RunningChange
+from streamer.assembly.changing import Changing
+from streamer.assembly.configuration_desk import ConfigurationDesk, open_desk
 from streamer.assembly.crew import Crew, with_crew
 from streamer.assembly.decoding import check_decoding
-from streamer.assembly.footage import Footage, check_main_streams, reading_main_streams, start_footage, tap_of
+from streamer.assembly.footage import Footage, check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import OpenModel, open_model
-from streamer.assembly.on_device import with_shrinker
-from streamer.assembly.readings import behaviour_rows, command_rows, delivery_rows, suppressed_rows
-from streamer.assembly.regions import looking, one_by_one
-from streamer.assembly.rules import policies
-from streamer.assembly.unit import MakeSource, build_unit
-from streamer.assembly.web import check_web, open_console
-from streamer.bell import WakeBell
+from streamer.assembly.moving import MovingCamera
+from streamer.assembly.privacy import check_privacy
+from streamer.assembly.readings import command_rows, delivery_rows, disk_rows, spoiled_rows
+from streamer.assembly.regions import Looking
+from streamer.assembly.unit import MakeSource
+from streamer.assembly.web import open_console, with_video
 from streamer.clock import Clock
-from streamer.config import CameraConfig, Config
+from streamer.config import Config
 from streamer.control.desk import WakeDesk
 from streamer.control.http_orders import WakeOrders
 from streamer.control.redis_commands import CommandListener
 from streamer.detect.pool import DetectorPool
 from streamer.errors import ConfigError
-from streamer.fit import InputFit
 from streamer.footage.witness import Witness
 from streamer.inbox import BatchPolicy, FrameInbox
-from streamer.presence import Presence
+from streamer.privacy.screen import Screen, Screened
 from streamer.scheduling.costs import CostModel
-from streamer.service import CameraUnit, Service
+from streamer.service import Service
 from streamer.sinks.delivery import Delivery
+from streamer.sinks.fencing import EpochOf
 from streamer.sinks.json_lines import JsonLines
 from streamer.sinks.live_feed import LiveFeed, SeenFrame
 from streamer.sinks.outbox import Outbox, Retention
 from streamer.sinks.receivers import Receiver
 from streamer.sinks.redis_alerts import RedisAlerts
 from streamer.sinks.webhook import Webhook
-from streamer.sleep_book import SleepBook
-from streamer.stages import BehaviourModel, FrameSource, PacketTap, Sink
-from streamer.surroundings import Surroundings
+from streamer.sinks.without_canary import WithoutCanary
+from streamer.stages import Sink
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
+from streamer.types import AlertChange
 
 _log = logging.getLogger("streamer.assembly")
 
@@ -66,6 +72,14 @@ class House:
     detector: DetectorPool
     metrics: Metrics
     telemetry: TelemetryServer | None
+    changing: Changing
+    delivery: Delivery
+    configuration: ConfigurationDesk | None = None
+    moving: Callable[[str], MovingCamera] | None = None
+
+
+Arrives = Callable[[MovingCamera], Sequence[AlertChange]]
+"""Of a camera that is about to be watched: goes on from what its last owner left; ends of alerts that cannot go on."""
 
 
 @contextlib.contextmanager
@@ -76,12 +90,17 @@ def open_house(
     *,
     on_published: OnPublished | None = None,
     make_source: MakeSource = build_source,
+    overruling: Callable[[Config], Config] = lambda config: config,
+    epoch_of: EpochOf | None = None,
+    arrives: Arrives | None = None,
 ) -> Iterator[House]:
     """The service of a configuration, ready to run; closes what it opened.
 
     The model comes first: creating a session holds the interpreter's lock, which cameras must not feel. `origin` names
     the configuration in messages; on_published(camera, seconds) is told the capture-to-publish latency of every frame;
-    make_source stands in for the cameras themselves.
+    make_source stands in for the cameras themselves; overruling: what the command line says on top of the file,
+    whenever it is read again; epoch_of, arrives: of a node of a cluster, whose cameras have leases (sinks/fencing.py)
+    and come from other nodes.
     Raises ConfigError, ArtifactError, SinkUnavailable.
     """
     check_decoding(config, origin)
@@ -94,16 +113,23 @@ def open_house(
     admission = admitted(config, model.plan.capacity)
     config = admission.config
     check_labels(config, detector, origin)
+    check_privacy(config, detector.labels, origin)
     check_behaviour(config, origin)
-    behaviour = open_behaviour(config, detector)
+    behaving = Behaving(config, detector)
+    behaving.open_for(config)
     metrics = Metrics(clock.monotonic)
+    canary = canary_of(config, detector, clock) if epoch_of is None else None
     with contextlib.ExitStack() as stack:
-        delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop())
+        delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop(), epoch_of)
         stack.callback(delivery.close)
-        console = stack.enter_context(open_console(config, clock, origin, delivery))
+        trail = stack.enter_context(open_trail(config, clock))
+        metrics.read_from(trail.rows)
+        console = stack.enter_context(open_console(config, clock, origin, delivery, trail))
         seen: Sink = console.overlooking(delivery) if console else delivery
-        # After the receivers are known to the outbox, so that they are told of these too.
-        _close_what_was_left_open(delivery, seen, clock)
+        # After the receivers are known to the outbox, so that they are told of these too. In a cluster whoever has the
+        # camera now goes on with them, or closes them.
+        if epoch_of is None:
+            _close_what_was_left_open(delivery, seen, clock)
         pictures = SnapshotStore(
             config.data_dir,
             keep_days=config.keep.snapshots_days,
@@ -116,52 +142,62 @@ def open_house(
             if make_source is build_source
             else None
         )
-        footage = start_footage(config, clock, lambda: service.stop(), crew)
-        stored = _witnessed(seen, footage, metrics, config) if footage else seen
-        sink = Illustrated(stored, pictures, _places(config))
+        footage = Footage(config, clock, lambda: service.stop(), crew)
+        stored = _witnessed(seen, footage, metrics, config)
+        illustrated = Illustrated(stored, pictures, places_of(config))
+        screen = Screen(footage.veils.add)
+        # Screened is the first: no sink is shown more than may be seen; the canary shows nobody.
+        sink = PastCanary(Screened(illustrated, screen), delivery)
         stack.callback(sink.close)
-        books = {
-            name: build_book(name, camera, policies(camera), config, detector, pictures.path_for)
-            for name, camera in config.cameras.items()
-        }
-        bells = {name: WakeBell(clock.monotonic) for name in config.cameras}
-        units = [
-            build_unit(
-                name,
-                config,
-                detector,
-                books[name],
-                with_shrinker(
-                    _around(name, clock, metrics, bells[name], tap_of(name, camera, footage)), camera, config.model
-                ),
-                clock,
-                _refusing(admission.refused, crew.reading(make_source) if crew else make_source),
-            )
-            for name, camera in config.cameras.items()
-        ]
-        desk = WakeDesk(bells)
-        commands = CommandListener(config.redis.url, desk, clock) if config.redis else None
-        service = _service(config, units, model, behaviour, sink, delivery, commands, footage, crew, metrics, clock)
+        desk = WakeDesk()
+        heard = orders_told_to(trail, "redis")
+        commands = CommandListener(config.redis.url, desk, clock, on_order=heard) if config.redis else None
+        looking = Looking(model.pool)
+        service = _service(config, model, looking, sink, delivery, commands, footage, crew, metrics, clock)
+
+        def gone(name: str) -> None:
+            screen.forget(name)
+            if console:
+                console.forget(name)
+
+        rooms = Rooms(
+            clock, detector, metrics, desk, looking, behaving, footage, crew, make_source, pictures.path_for,
+            lambda around, camera: with_video(around, camera, console), gone, config.shutdown_s,
+            lambda name: console.room.pictures.forget(name) if console else None,
+            lambda moving: seen.announce(arrives(moving)) if arrives else None,
+        )  # fmt: skip
+        cameras = Cameras(rooms, service)
+        for name in config.cameras:
+            cameras.take_in(cameras.build(name, admission))
+        if canary and not all(unit.source.demand_paced for unit in service.cameras):
+            service.add(canary.unit)
+            metrics.read_from(canary.rows)
+        else:
+            canary = None
+        changing = RunningChange(
+            admission, cameras, service, detector, looking, behaving, model.plan.capacity, origin,
+            lambda changed: illustrated.show_places(places_of(changed)),
+        )  # fmt: skip
         delivery.start()
+        if canary:
+            stack.enter_context(canary.watching(seen))
         if commands:
             stack.callback(commands.close)
             commands.start(service.stop)
             metrics.read_from(lambda: command_rows(commands))
-        for unit in units:
-            metrics.watch(unit.watched)
         named = f"{detector.model_name}@{detector.model_hash[:12]}"
         metrics.read_from(lambda: [("streamer_model_info", (named,), 1.0)])
-        metrics.read_from(admission.rows)
+        metrics.read_from(lambda: changing.admission.rows())
+        metrics.read_from(lambda: spoiled_rows(model.pool))
         metrics.read_from(lambda: delivery_rows(delivery))
-        metrics.read_from(sink.rows)
+        metrics.read_from(lambda: disk_rows(config.data_dir))
+        metrics.read_from(lambda: [("streamer_promised_latency_seconds", (), config.inference.max_age_s)])
+        metrics.read_from(illustrated.rows)
         if crew:
             metrics.read_from(crew.rows)
-        if footage:
-            metrics.read_from(footage.rows)
-            stack.enter_context(reading_main_streams(config, footage, clock))
-        if behaviour:
-            metrics.read_from(lambda: behaviour_rows(behaviour, config.cameras))
-        metrics.read_from(lambda: suppressed_rows(books, _kinds(config)))
+        metrics.read_from(footage.rows)
+        stack.callback(footage.close_main_streams)
+        metrics.read_from(cameras.rows)
         telemetry = None
         if config.http:
             token = config.http.token.get_secret_value() if config.http.token else None
@@ -170,60 +206,31 @@ def open_house(
                 config.http.port,
                 metrics.registry,
                 live=service.live,
-                ready=service.ready,
-                orders=WakeOrders(desk, token),
+                ready=lambda: with_canary(service.ready(), canary),
+                orders=WakeOrders(desk, token, orders_told_to(trail, "http")),
             )
             stack.callback(telemetry.close)
+        configuration = open_desk(origin, changing, config, clock, overruling)
         if console:
-            stack.enter_context(console.serving(service, desk))
-        yield House(service, model.pool, metrics, telemetry)
-
-
-def _refusing(refused: Mapping[str, str], make_source: MakeSource) -> MakeSource:
-    """make_source for the cameras that there is room for."""
-
-    def make(name: str, camera: CameraConfig, fit: InputFit, around: Surroundings, clock: Clock) -> FrameSource:
-        return RefusedSource(name, refused[name]) if name in refused else make_source(name, camera, fit, around, clock)
-
-    return make
-
-
-def _around(name: str, clock: Clock, metrics: Metrics, bell: WakeBell, tap: PacketTap | None) -> Surroundings:
-    return replace(
-        Surroundings.alone(name, clock),
-        sleep=SleepBook(name, lambda seconds: metrics.woke(name, seconds)),
-        bell=bell,
-        presence=Presence(),
-        tap=tap,
-    )
+            stack.enter_context(console.serving(service, desk, changing, configuration))
+        yield House(service, model.pool, metrics, telemetry, changing, delivery, configuration, cameras.moving)
 
 
 def _service(
     config: Config,
-    units: Sequence[CameraUnit],
     model: OpenModel,
-    behaviour: BehaviourModel | None,
-    sink: Illustrated,
+    looking: Looking,
+    sink: Sink,
     delivery: Delivery,
     commands: CommandListener | None,
-    footage: Footage | None,
+    footage: Footage,
     crew: Crew | None,
     metrics: Metrics,
     clock: Clock,
 ) -> Service:
     settings = config.inference
     policy = BatchPolicy(settings.max_batch, settings.max_wait_s, settings.max_age_s, settings.depth)
-    demand_paced = frozenset(unit.camera for unit in units if unit.source.demand_paced)
-    inbox = FrameInbox(
-        {unit.camera: unit.ledger for unit in units},
-        policy,
-        clock,
-        demand_paced=demand_paced,
-        lanes=model.pool.lanes,
-        costs=CostModel(model.plan.seconds),
-        weights=weights(config),
-        one_by_one=one_by_one(config),
-    )
+    inbox = FrameInbox({}, policy, clock, lanes=model.pool.lanes, costs=CostModel(model.plan.seconds))
     metrics.read_from(
         lambda: [
             ("streamer_inbox_waiting_frames", (), float(inbox.waiting())),
@@ -231,19 +238,18 @@ def _service(
         ]
     )
     return Service(
-        units,
+        (),
         inbox,
-        looking(config, model.pool),
+        looking,
         sink,
         metrics,
         clock,
         lanes=model.pool.lanes,
-        behaviour=behaviour,
         show_cameras=delivery.update_cameras,
         others=lambda: (
             *delivery.workers,
             *(commands.workers if commands else ()),
-            *(footage.workers if footage else ()),
+            *footage.workers,
             *(crew.workers if crew else ()),
         ),
         shutdown_s=config.shutdown_s,
@@ -251,7 +257,11 @@ def _service(
 
 
 def _delivery(
-    config: Config, clock: Clock, on_seen: Callable[[SeenFrame], None], on_failure: Callable[[], None]
+    config: Config,
+    clock: Clock,
+    on_seen: Callable[[SeenFrame], None],
+    on_failure: Callable[[], None],
+    epoch_of: EpochOf | None = None,
 ) -> Delivery:
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
@@ -260,16 +270,23 @@ def _delivery(
     receivers: list[Receiver] = []
     feed = None
     if config.redis:
-        receivers.append(RedisAlerts(config.redis.url, kept=config.redis.alerts_keep))
-        feed = LiveFeed(config.redis.url, kept=config.redis.frames_keep, on_published=on_seen)
+        key = config.redis.signing_key.get_secret_value() if config.redis.signing_key else None
+        receivers.append(RedisAlerts(config.redis.url, kept=config.redis.alerts_keep, signing_key=key))
+        feed = LiveFeed(config.redis.url, kept=config.redis.frames_keep, on_published=on_seen, epoch_of=epoch_of)
     for name, hook in config.webhooks.items():
         secret = hook.secret.get_secret_value()
-        receivers.append(Webhook(name, hook.url, clock, secret=secret, timeout_s=hook.timeout_s))
+        receivers.append(WithoutCanary(Webhook(name, hook.url, clock, secret=secret, timeout_s=hook.timeout_s)))
     if config.jsonl:
-        receivers.append(JsonLines(config.jsonl.path, max_bytes=int(config.jsonl.rotate_mb * 1e6)))
+        receivers.append(WithoutCanary(JsonLines(config.jsonl.path, max_bytes=int(config.jsonl.rotate_mb * 1e6))))
     if not receivers:
         _log.warning("no receiver is configured (redis, webhooks, jsonl): alerts stay in %s", config.data_dir)
-    outbox = Outbox(config.data_dir / "outbox.db", clock, Retention(keep_s=config.keep.delivered_hours * 3600))
+    outbox = Outbox(
+        config.data_dir / "outbox.db",
+        clock,
+        Retention(keep_s=config.keep.delivered_hours * 3600),
+        epoch_of=epoch_of,
+        referee=receivers[0].name if epoch_of and config.redis else None,
+    )
     return Delivery(outbox, receivers, feed, clock, on_failure=on_failure)
 
 
@@ -301,16 +318,3 @@ def _witnessed(stored: Sink, footage: Footage, metrics: Metrics, config: Config)
         on_evidence=lambda change: metrics.raised([change]),
         finish_within_s=config.shutdown_s,
     )
-
-
-def _places(config: Config) -> dict[tuple[str, str], tuple[list[tuple[float, float]], bool]]:
-    """(camera, zone or line) → its points, and whether they close."""
-    places: dict[tuple[str, str], tuple[list[tuple[float, float]], bool]] = {}
-    for name, camera in config.cameras.items():
-        places.update({(name, zone): (points, True) for zone, points in camera.zones.items()})
-        places.update({(name, line): (points, False) for line, points in camera.lines.items()})
-    return places
-
-
-def _kinds(config: Config) -> dict[tuple[str, str], str]:
-    return {(name, rule.name): rule.kind for name, camera in config.cameras.items() for rule in camera.rules}

@@ -16,6 +16,11 @@ class LinkAlerts:
         self._watch, self._book, self._since, self._kinds = watch, book, since, kinds
         self._began_s: float | None = None
 
+    @property
+    def book(self) -> CameraAlertBook:
+        """Where its alerts are kept."""
+        return self._book
+
     def tick(self, state: CameraState, now_s: float, now: float) -> list[AlertChange]:
         """The changes that the state of the link brings now."""
         if self._began_s is None:

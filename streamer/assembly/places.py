@@ -1,80 +1,77 @@
-"""Zones, lines and rules that people draw, kept in the configuration file; they take effect at the next start."""
+"""Zones, lines and rules that people draw: brought in at the desk of the configuration, and in force at once."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from streamer.config import CameraConfig, Config, parse_config
+from streamer.assembly.configuration_desk import ConfigurationDesk, Stale
+from streamer.config import CameraConfig, Config
+from streamer.config.history import digest
 from streamer.config.places_text import with_places, with_rules
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, redact
 from streamer.web.places import CameraPlaces, Drawn, PlacesRefused, Points
-
-_log = logging.getLogger("streamer.assembly")
-
-BACKUP = ".before-console"
 
 
 class ConfiguredPlaces:
-    """web.places.PlacesFile over the YAML file of a service that runs with `running`.
+    """web.places.PlacesFile over the desk's YAML file.
 
-    Whatever is written has been read back and checked as `validate` does, and changes nothing but what was drawn. The
-    file as it was before stays beside it.
+    Whatever is written has been read back and checked as `validate` does, and changes nothing but what was drawn.
     """
 
-    def __init__(self, path: Path, running: Config) -> None:
-        self._path, self._running = path, running
+    def __init__(self, desk: ConfigurationDesk) -> None:
+        self._desk = desk
 
     def read(self, camera: str) -> CameraPlaces:
         """As they stand in the file now. Raises PlacesRefused."""
         text = self._text()
         settings = self._checked(text).cameras.get(camera)
         if settings is None:
-            raise PlacesRefused([f"camera '{camera}' is no longer in {self._path.name}"])
+            raise PlacesRefused([f"camera '{camera}' is no longer in {self._desk.path.name}"])
         used: dict[str, list[str]] = {}
         for rule in settings.rules:
             if place := getattr(rule, "zone", None) or getattr(rule, "line", None):
                 used.setdefault(place, []).append(rule.name)
-        in_force = _judged(settings) == _judged(self._running.cameras[camera])
-        return CameraPlaces(settings.zones, settings.lines, used, _version(text), in_force)
+        running = self._desk.in_force().cameras.get(camera)
+        in_force = running is not None and _judged(settings) == _judged(running)
+        return CameraPlaces(settings.zones, settings.lines, used, digest(text), in_force)
 
-    def write(self, camera: str, drawn: Drawn, version: str) -> None:
-        """Put it in its place; it takes effect at the next start. Raises PlacesRefused."""
+    def write(self, camera: str, drawn: Drawn, version: str, who: str) -> None:
+        """Bring it in, and put it in its place. Raises PlacesRefused."""
         before = self._text()
-        if _version(before) != version:
-            raise PlacesRefused(
-                [f"{self._path.name} was changed by somebody else in the meantime: load the page again"], stale=True
-            )
+        if digest(before) != version:
+            raise _stale(self._desk.path.name)
         try:
             after = with_rules(with_places(before, camera, drawn.zones, drawn.lines), camera, drawn.rules)
         except ValueError as error:
             raise PlacesRefused([str(error)]) from error
         if not _says(self._checked(before), self._checked(after), camera, drawn):
-            raise PlacesRefused([f"{self._path.name} is written in a way that only a person can change: edit it there"])
+            name = self._desk.path.name
+            raise PlacesRefused([f"{name} is written in a way that only a person can change: edit it there"])
         try:
-            shutil.copy2(self._path, self._path.with_name(self._path.name + BACKUP))
-            _replace(self._path, after)
-        except OSError as error:
-            raise PlacesRefused([f"{self._path} cannot be written: {error.strerror or error}"]) from error
-        _log.info("zones and lines of camera %r were changed in %s", camera, self._path)
+            done = self._desk.apply(after, who, f"zones and lines of {camera}", version=version)
+        except Stale as error:
+            raise _stale(self._desk.path.name) from error
+        except ConfigError as error:
+            raise PlacesRefused([redact(problem) for problem in error.problems]) from error
+        if not done.done:
+            raise PlacesRefused([redact(each.problem) for each in done.outcomes if each.problem])
 
     def _text(self) -> str:
         try:
-            return self._path.read_bytes().decode()  # line ends as they are
-        except (OSError, UnicodeDecodeError) as error:
-            raise PlacesRefused([f"{self._path} cannot be read: {error}"]) from error
+            return self._desk.text()
+        except ConfigError as error:
+            raise PlacesRefused(error.problems) from error
 
     def _checked(self, text: str) -> Config:
         try:
-            return parse_config(text, self._path.name)
+            return self._desk.checked(text)
         except ConfigError as error:
-            raise PlacesRefused(error.problems) from error
+            raise PlacesRefused([redact(problem) for problem in error.problems]) from error
+
+
+def _stale(name: str) -> PlacesRefused:
+    return PlacesRefused([f"{name} was changed by somebody else in the meantime: load the page again"], stale=True)
 
 
 def _says(before: Config, after: Config, camera: str, drawn: Drawn) -> bool:
@@ -92,23 +89,3 @@ def _judged(camera: CameraConfig) -> dict[str, Any]:
 
 def _rounded(shapes: Mapping[str, Points]) -> dict[str, list[tuple[float, float]]]:
     return {name: [(round(x, 4), round(y, 4)) for x, y in points] for name, points in shapes.items()}
-
-
-def _version(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    """The whole file or none of it, with the rights that it had."""
-    mode = path.stat().st_mode & 0o777
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -43,7 +43,14 @@ from streamer.rules.subjects import Who
 from streamer.rules.wrong_direction import WrongDirectionRule
 from streamer.stages import Rule
 
-TROUBLE_KINDS = ("camera.frozen", "camera.dark", "camera.blurred", "camera.moved", "behaviour.drift")
+TROUBLE_KINDS = (
+    "camera.frozen",
+    "camera.dark",
+    "camera.blurred",
+    "camera.moved",
+    "camera.rule_failed",
+    "behaviour.drift",
+)
 _LOOK_EVERY_S = 2.0  # nothing that is asked of a look is decided in less than several seconds
 _BEHAVIOURS: dict[str, Kind] = {
     "behaviour.fallen": "fallen",

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from streamer.assembly.audit import entries_of, told_to
+from streamer.assembly.changing import Changing
+from streamer.assembly.configuration_api import ConfigurationOverApi
+from streamer.assembly.configuration_desk import ConfigurationDesk
 from streamer.assembly.places import ConfiguredPlaces
+from streamer.assembly.privacy import raw_pictures_allowed
+from streamer.assembly.video import LiveVideos
+from streamer.audit.trail import AuditTrail
 from streamer.board import CameraStates
 from streamer.clock import Clock
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 from streamer.config.model import WebConfig
 from streamer.control.desk import WakeDesk
 from streamer.errors import ConfigError
 from streamer.service import Service
 from streamer.sinks.delivery import Delivery
 from streamer.stages import Sink
+from streamer.surroundings import Surroundings
 from streamer.web.access import Role
 from streamer.web.alert_shelf import AlertShelf
 from streamer.web.control_room import ControlRoom, Overlooked
@@ -38,19 +45,33 @@ class Console:
     config: Config
     clock: Clock
     origin: str
+    videos: LiveVideos
+    trail: AuditTrail
 
     def overlooking(self, stored: Sink) -> Sink:
         """The sink that stores, overlooked by the console."""
         return Overlooked(stored, self.room)
 
+    def forget(self, camera: str) -> None:
+        """The camera is gone: what it showed last is shown no more."""
+        self.videos.forget(camera)
+        self.room.pictures.forget(camera)
+
     @contextlib.contextmanager
-    def serving(self, service: Service, desk: WakeDesk) -> Iterator[None]:
-        """The console is served while inside. Raises ConfigError where one that was configured cannot be."""
+    def serving(
+        self, service: Service, desk: WakeDesk, changing: Changing, configuration: ConfigurationDesk | None
+    ) -> Iterator[None]:
+        """The console is served while inside. Raises ConfigError where one that was configured cannot be.
+
+        configuration: None where there is no file that could be changed.
+        """
         from streamer.web.server import ConsoleServer  # the extra 'web'
 
         web = self.config.web
         assert web is not None
-        parts = _parts(self, lambda: _states(service), desk)
+        parts = _parts(self, lambda: _states(service), desk, changing, configuration)
+        if configuration is not None:
+            configuration.on_change(lambda: self.room.news.tell("configuration", {"cameras": list(parts.cameras)}))
         try:
             server = ConsoleServer(parts, web.host, web.port, cert=web.cert, key=web.key)
         except ConfigError as error:
@@ -66,7 +87,9 @@ class Console:
 
 
 @contextlib.contextmanager
-def open_console(config: Config, clock: Clock, origin: str, delivery: Delivery) -> Iterator[Console | None]:
+def open_console(
+    config: Config, clock: Clock, origin: str, delivery: Delivery, trail: AuditTrail
+) -> Iterator[Console | None]:
     """The console of a configuration that has one; None, with a sentence in the log, where its parts are missing.
 
     `origin` is the configuration's file, where zones that people draw are written.
@@ -81,24 +104,18 @@ def open_console(config: Config, clock: Clock, origin: str, delivery: Delivery) 
         return
     shelf = AlertShelf(config.data_dir / "console.db", keep=config.web.keep_alerts)
     shelf.nobody_watched(clock.now())
-    console = Console(ControlRoom(shelf, Pictures(), News(), clock, delivery.handled), config, clock, origin)
+    room = ControlRoom(shelf, Pictures(), News(), clock, delivery.handled)
+    console = Console(room, config, clock, origin, LiveVideos(clock), trail)
     try:
         yield console
     finally:
+        console.videos.close()
         console.room.close()
 
 
-def check_web(config: Config, origin: str) -> None:
-    """Raises ConfigError for a configured console whose certificate is not there; `origin` names the configuration."""
-    web = config.web
-    files = {"cert": web.cert, "key": web.key} if web else {}
-    problems = [f"{origin}: web.{name}: there is no file {path}" for name, path in files.items() if _is_gone(path)]
-    if problems:
-        raise ConfigError(problems)
-
-
-def _is_gone(path: Path | None) -> bool:
-    return path is not None and not path.is_file()
+def with_video(around: Surroundings, camera: CameraConfig, console: Console | None) -> Surroundings:
+    """A camera's surroundings with what people watch of it, where there is a console to watch it at."""
+    return around if console is None else console.videos.around(around, camera)
 
 
 def _missing() -> str | None:
@@ -110,27 +127,55 @@ def _missing() -> str | None:
     return None
 
 
-def _parts(console: Console, states: Any, desk: WakeDesk) -> ConsoleParts:
+def _parts(
+    console: Console, states: Any, desk: WakeDesk, changing: Changing, configuration: ConfigurationDesk | None
+) -> ConsoleParts:
     config, web = console.config, console.config.web
     assert web is not None
     accounts = {
         name: Account(Role.named(user.role), user.password.get_secret_value()) for name, user in web.users.items()
     }
     tokens = {name: Token(Role.named(each.role), each.token.get_secret_value()) for name, each in web.tokens.items()}
-    file = Path(console.origin)
+    cameras = RunningCameras(changing.in_force)
     return ConsoleParts(
-        cameras={name: _about(name, config) for name in config.cameras},
+        cameras=cameras,
         states=states,
         room=console.room,
         sessions=Sessions(accounts, tokens, console.clock, last_s=web.session_hours * 3600),
         folder=config.data_dir,
         wake=desk.wake,
-        places=ConfiguredPlaces(file, config) if file.is_file() else None,
+        places=ConfiguredPlaces(configuration) if configuration else None,
+        configuration=ConfigurationOverApi(configuration, web.allow_sources) if configuration else None,
         clock=console.clock,
         secure=web.cert is not None,
         host=web.host,
         session_s=web.session_hours * 3600,
+        video=console.videos.get,
+        raw_pictures_allowed=cameras.raw_pictures_allowed,
+        audit=told_to(console.trail),
+        audit_entries=entries_of(config.data_dir),
     )
+
+
+class RunningCameras(Mapping[str, CameraAbout]):
+    """What the configuration in force says about each camera: others may be there a moment later."""
+
+    def __init__(self, in_force: Callable[[], Config]) -> None:
+        self._in_force = in_force
+
+    def __getitem__(self, name: str) -> CameraAbout:
+        return _about(name, self._in_force())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._in_force().cameras)
+
+    def __len__(self) -> int:
+        return len(self._in_force().cameras)
+
+    def raw_pictures_allowed(self, name: str) -> bool:
+        """Whether its packets may be shown as they came."""
+        camera = self._in_force().cameras.get(name)
+        return camera is not None and raw_pictures_allowed(camera)
 
 
 def _states(service: Service) -> CameraStates:

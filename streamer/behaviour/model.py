@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 
 import numpy as np
@@ -44,8 +44,8 @@ class BehaviourHeads:
         normal: Mapping[str, CameraNormal] | None = None,
         on_life: OnLife | None = None,
         on_steps: OnSteps | None = None,
-        track_cameras: Container[str] | None = None,
-        scene_cameras: Container[str] | None = None,
+        track_cameras: Collection[str] | None = None,
+        scene_cameras: Collection[str] | None = None,
     ) -> None:
         self._detector, self._timezone, self._make_picture_steps = detector, timezone, make_picture_steps
         self._on_life, self._on_steps = on_life, on_steps
@@ -79,6 +79,24 @@ class BehaviourHeads:
             self._lost_before, self._refused_before = self._lost_total(), self._refused_total()
             self._install(track, scene, normal or {})
 
+    def open_more(self, track: StepSession | None = None, scene: StepSession | None = None) -> None:
+        """Heads that there were none of, from the next batch on. Those that are there keep what they remember."""
+        with self._one_at_a_time:
+            if track and self._track is None:
+                self._install_track(track)
+            if scene and self._scene is None:
+                self._install_scene(scene)
+
+    def look_at(self, camera: str, *, tracks: bool, scene: bool, normal: CameraNormal | None) -> None:
+        """Whether each head looks at this camera from the next batch on; what they remember of it is given up."""
+        with self._one_at_a_time:
+            self._drop(camera)
+            self._track_cameras = _with(self._track_cameras, camera, tracks)
+            self._scene_cameras = _with(self._scene_cameras, camera, scene)
+            self._normal.pop(camera, None)
+            if normal is not None:
+                self._normal[camera] = normal
+
     def finish(self, camera: str) -> None:
         """No more frames of this camera will come: its tracks have ended."""
         with self._one_at_a_time:
@@ -105,30 +123,37 @@ class BehaviourHeads:
     def _install(
         self, track: StepSession | None, scene: StepSession | None, normal: Mapping[str, CameraNormal]
     ) -> None:
-        self.track_hash = track.manifest.sha256 if track else None
+        self.track_hash: str | None = None
         self.scene_hash: str | None = None
         self._sessions: dict[str, tuple[str, float]] = {}
-        self._normal = dict(normal)
+        self._normal: dict[str, CameraNormal] = dict(normal)
         self._track: TrackHead | None = None
         self._scene: SceneHead | None = None
         if track:
-            embeds = self._detector in track.manifest.embedding_of
-            self._track = TrackHead(
-                track, embeds=embeds, timezone=self._timezone, on_life=self._ended, on_steps=self._on_steps
-            )
+            self._install_track(track)
         if scene:
-            if self._make_picture_steps is None:
-                raise ValueError("a scene head needs make_picture_steps: the features that it looks at")
-            embeds = self._detector in scene.manifest.embedding_of
-            if scene.manifest.embedding_of and not embeds:
-                _log.warning(
-                    "scene head '%s' rests: it learned from the embeddings of another detector", scene.manifest.name
-                )
-                return
-            self.scene_hash = scene.manifest.sha256
-            self._scene = SceneHead(
-                scene, self._make_picture_steps, embeds=embeds, timezone=self._timezone, on_life=self._ended
+            self._install_scene(scene)
+
+    def _install_track(self, track: StepSession) -> None:
+        self.track_hash = track.manifest.sha256
+        embeds = self._detector in track.manifest.embedding_of
+        self._track = TrackHead(
+            track, embeds=embeds, timezone=self._timezone, on_life=self._ended, on_steps=self._on_steps
+        )
+
+    def _install_scene(self, scene: StepSession) -> None:
+        if self._make_picture_steps is None:
+            raise ValueError("a scene head needs make_picture_steps: the features that it looks at")
+        embeds = self._detector in scene.manifest.embedding_of
+        if scene.manifest.embedding_of and not embeds:
+            _log.warning(
+                "scene head '%s' rests: it learned from the embeddings of another detector", scene.manifest.name
             )
+            return
+        self.scene_hash = scene.manifest.sha256
+        self._scene = SceneHead(
+            scene, self._make_picture_steps, embeds=embeds, timezone=self._timezone, on_life=self._ended
+        )
 
     def _enter(self, frame: Frame) -> None:
         session, last_s = self._sessions.get(frame.camera, (frame.session, -math.inf))
@@ -160,7 +185,7 @@ class BehaviourHeads:
         )
 
     @staticmethod
-    def _looks(cameras: Container[str] | None, frame: Frame) -> bool:
+    def _looks(cameras: Collection[str] | None, frame: Frame) -> bool:
         return cameras is None or frame.camera in cameras
 
     def _ended(self, life: Life) -> None:
@@ -174,6 +199,13 @@ class BehaviourHeads:
 
     def _refused_total(self) -> int:
         return self._refused_before + (self._track.refused if self._track else 0)
+
+
+def _with(cameras: Collection[str] | None, camera: str, looks: bool) -> Collection[str] | None:
+    """None: all, whatever one of them wants."""
+    if cameras is None:
+        return None
+    return frozenset(cameras) | {camera} if looks else frozenset(cameras) - {camera}
 
 
 def _no_scores(m: int) -> TrackScores:

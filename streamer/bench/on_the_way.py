@@ -16,8 +16,8 @@ from typing import Any
 
 from streamer.assembly.house import House
 from streamer.bench.durations import DurationBook
-from streamer.service import CameraUnit
-from streamer.stages import FrameSource
+from streamer.camera_unit import CameraUnit
+from streamer.stages import FrameSource, nothing
 from streamer.types import Detections, Frame
 
 STAGES = ("capture", "wait", "infer", "analyse", "publish")
@@ -63,9 +63,9 @@ class FramesOnTheWay:
         """
         detect = house.detector.detect
 
-        def timed(frames: Sequence[Frame]) -> list[Detections]:
+        def timed(frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
             began_s = self._now_s()
-            found = detect(frames)
+            found = detect(frames, before_run)
             self._inferred(frames, began_s, self._now_s())
             return found
 

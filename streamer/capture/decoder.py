@@ -33,6 +33,7 @@ class Decoder:
         # Else what cannot be shown whole vanishes without a word; so it comes out marked, and is counted.
         self._context.flags |= Flags.output_corrupt
         self._time_base: Fraction | None = None
+        self._ticks: tuple[int, int] | None = None
         self._before_key = 0
         self._keyed = self._context.codec.canonical_name not in _NEED_KEY_FRAMES
         self.broken = 0
@@ -50,13 +51,23 @@ class Decoder:
 
     def decode(self, packet: av.Packet[Any]) -> list[VideoFrame]:
         """The pictures that this packet completes, in the order in which they are to be shown."""
-        self._time_base = packet.time_base
+        if packet.is_keyframe or self._time_base is None:  # a fraction, made each time it is asked for
+            self._time_base = base = packet.time_base
+            self._ticks = None if base is None else (base.numerator, base.denominator)
         if not self._keyed:
             self._before_key += 1
             self._keyed = packet.is_keyframe or self._before_key > self.MOST_BEFORE_KEY
             if not self._keyed:
                 return []
         return self._decode(packet)
+
+    def shown_s(self, frame: VideoFrame) -> float | None:
+        """When a picture of this decoder is to be shown, on the stream's own timeline; None where that is not told."""
+        return None if frame.pts is None or self._ticks is None else frame.pts * self._ticks[0] / self._ticks[1]
+
+    def decoded_s(self, frame: VideoFrame) -> float | None:
+        """The time of decoding that came with a picture; None where that is not told."""
+        return None if frame.dts is None or self._ticks is None else frame.dts * self._ticks[0] / self._ticks[1]
 
     def decode_alone(self, packet: av.Packet[Any]) -> list[VideoFrame]:
         """The picture of a key frame whose neighbours are not decoded: at once, also where pictures are reordered."""

@@ -110,6 +110,11 @@ class Gate:
         return self._settings.mode in ("motion", "on_trigger")
 
     @property
+    def quiet_s(self) -> float:
+        """Nothing moved for so long is quiet."""
+        return self._settings.quiet_s
+
+    @property
     def watches(self) -> bool:
         """Whether it wants to know what moves in pictures."""
         return self.mode == "motion"
@@ -216,6 +221,10 @@ class Gate:
             self._confirmed = True
             self._announced += 1
         self._awake_until_s = max(self._awake_until_s, at_s + self._settings.quiet_s)
+        self._quiet_from_s = max(self._quiet_from_s, at_s + _SETTLE_S)
+
+    def puts_off(self, at_s: float) -> None:
+        """A picture was not asked for motion, because somebody moves in it anyway: its packets are not quiet ones."""
         self._quiet_from_s = max(self._quiet_from_s, at_s + _SETTLE_S)
 
     def made(self, pictures: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from av import Packet, VideoFrame
@@ -15,13 +15,17 @@ from streamer.capture.gate import Gate, Step
 from streamer.capture.lead_up import LeadUp, Start
 from streamer.capture.motion.luma import small_luma
 from streamer.capture.motion.pixel_motion import PixelMotion
+from streamer.capture.vacancy import Vacancy
 from streamer.clock import Clock
+from streamer.presence import Presence
 from streamer.sleep_book import SleepBook
 
 _SEEN_EVERY_S = 0.18
 """Awake, pictures so far apart are asked for motion: a little more often than five a second."""
 _SEEN_MOVING_EVERY_S = 0.55
 """While something moves, which keeps the camera awake for seconds anyway: as seldom as looks still tell what lasts."""
+_OF_QUIET = 0.7
+"""Where analysis itself sees somebody move, looks are so much of the quiet time apart, after which it would sleep."""
 _CATCHING_UP = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 """Cameras that wake together (the light goes on in all rooms) leave half of the machine to those that are awake."""
 
@@ -32,7 +36,8 @@ class GatedDecoder:
     """One connection's decoder behind its gate; used by its capture thread alone.
 
     let_go(n): n packets will never be pictures that anybody asked for. offers_looks(at_s): whether a picture that was
-    decoded from a key frame while the camera sleeps, and in which nothing moved, goes on to analysis.
+    decoded from a key frame while the camera sleeps, and in which nothing moved, goes on to analysis. presence: what
+    analysis sees in them.
     """
 
     def __init__(
@@ -46,11 +51,14 @@ class GatedDecoder:
         *,
         let_go: Callable[[int], None],
         offers_looks: Callable[[float | None], bool],
+        presence: Presence | None = None,
     ) -> None:
         self._camera, self._decoder, self._gate, self._motion = camera, decoder, gate, motion
         self._book, self._clock, self._let_go, self._offers_looks = book, clock, let_go, offers_looks
+        self._presence, self._vacancy = presence, Vacancy(presence)
         self._lead_up = LeadUp()
         self._seen_s = self._next_seen_s = float("-inf")
+        self._moved_s = float("-inf")  # of the last look that showed motion
         self._spent_s = 0.0
         self._probed = False
         self._shown_pts: int | None = None  # of a picture that comes out a second time
@@ -68,13 +76,24 @@ class GatedDecoder:
         """Whether the next packet may well wake it."""
         return self._gate.suspicious
 
-    def take(self, packet: Packet[Any], at_s: float | None) -> Iterator[VideoFrame]:
-        """The pictures that are to be placed and perhaps analysed, now that this packet came, of stream time at_s."""
+    def take(self, packet: Packet[Any], at_s: float | None) -> Iterable[VideoFrame]:
+        """The pictures that are to be placed and perhaps analysed, now that this packet came, of stream time at_s.
+
+        Go through all of them before the next packet.
+        """
         step = self._gate.step(packet, at_s)
-        if step is Step.HOLD and self._gate.wakes:  # nearly every packet of nearly every camera
+        if step is Step.HOLD and self._gate.wakes:  # nearly every packet of a camera that sleeps
             self._lead_up.hold(packet)
             if not self._lead_up.overfull and not self._gate.hopeless:
-                return
+                return ()
+        if step is Step.DECODE and self._told == self._gate.why_not and not self._gate.hopeless and not self._lead_up:
+            frames = self._awake(self._decoder.decode(packet))  # nearly every packet of one that is awake
+            self._book_decoding()
+            return frames
+        return self._turn(step, packet)
+
+    def _turn(self, step: Step, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        """What is done seldom: the gate turns, or a picture is looked at."""
         if step is Step.SLEEP and not self._can_begin_at(packet):
             step = Step.DECODE
         match step:
@@ -101,6 +120,9 @@ class GatedDecoder:
         if self._lead_up and not self._gate.asleep:
             yield from self._wake(self._lead_up.since_last_key())
         self._book.holds(self._lead_up.bytes)
+        self._book_decoding()
+
+    def _book_decoding(self) -> None:
         spent_s = self._decoder.spent_s
         if spent_s != self._spent_s:
             self._book.decoded(spent_s - self._spent_s)
@@ -114,7 +136,7 @@ class GatedDecoder:
     def begin_session(self) -> None:
         """Pictures of another size, or times that begin anew."""
         self._motion.reset()
-        self._seen_s = self._next_seen_s = float("-inf")
+        self._seen_s = self._next_seen_s = self._moved_s = float("-inf")
 
     def finish(self) -> None:
         """No packets will come: what is held undecoded goes into the books."""
@@ -131,21 +153,41 @@ class GatedDecoder:
                 return False
         return True
 
-    def _awake(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
-        for frame in frames:
-            if self._shown_pts is not None and frame.pts == self._shown_pts:
-                self._shown_pts = None
-                continue
-            if self._gate.watches and (at_s := _time_of(frame)) is not None and at_s >= self._next_seen_s:
-                self._gate.saw(self._moved(frame, at_s), at_s)
-            yield frame
+    def _awake(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        """Of pictures that were decoded because the camera is awake those that were not shown before; some are asked
+        for motion."""
+        if self._shown_pts is not None:
+            frames = [frame for frame in frames if not self._was_shown(frame)]
+        if self._gate.watches:
+            for frame in frames:
+                if (at_s := self._decoder.shown_s(frame)) is not None and at_s >= self._next_seen_s:
+                    self._ask(frame, at_s)
+        return frames
+
+    def _ask(self, frame: VideoFrame, at_s: float) -> None:
+        """Whether something moves; not where analysis says so itself, and a look did a short while ago."""
+        if (
+            self._presence is not None
+            and self._presence.moving
+            and at_s < self._moved_s + _OF_QUIET * self._gate.quiet_s
+        ):
+            self._gate.puts_off(at_s)
+            self._next_seen_s = at_s + _SEEN_EVERY_S
+        else:
+            self._gate.saw(self._moved(frame, at_s), at_s)
+
+    def _was_shown(self, frame: VideoFrame) -> bool:
+        if self._shown_pts is None or frame.pts != self._shown_pts:
+            return False
+        self._shown_pts = None
+        return True
 
     def _look(self, key: Packet[Any]) -> Iterator[VideoFrame]:
         self._let_go(self._lead_up.begin(key))
         broken = self._decoder.broken
         frames = self._decoder.decode_alone(key)
         self._gate.made(len(frames))
-        at_s = _time_of(frames[0]) if frames else None
+        at_s = self._decoder.shown_s(frames[0]) if frames else None
         moved = False
         if frames and at_s is not None and self._gate.watches:
             moved = self._moved(frames[0], at_s)
@@ -183,8 +225,10 @@ class GatedDecoder:
         if at_s <= self._seen_s:  # of what led up to now, the end was looked at already
             return False
         self._seen_s = at_s
-        moved = self._motion.look(small_luma(frame), at_s).moved
+        moved = self._motion.look(small_luma(frame), at_s, self._vacancy.lasted_s(at_s)).moved
         self._next_seen_s = at_s + (_SEEN_MOVING_EVERY_S if moved else _SEEN_EVERY_S)
+        if moved:
+            self._moved_s = at_s
         return moved
 
     def _tell_why_not(self) -> None:
@@ -199,12 +243,6 @@ class GatedDecoder:
             self._gate.why_not,
             extra={"camera": self._camera, "event": "never asleep"},
         )
-
-
-def _time_of(frame: VideoFrame) -> float | None:
-    """Seconds on the stream's own timeline."""
-    base = frame.time_base
-    return None if frame.pts is None or base is None else frame.pts * base.numerator / base.denominator
 
 
 def _leads(packet: Packet[Any], key: Packet[Any]) -> bool:

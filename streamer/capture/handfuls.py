@@ -1,4 +1,4 @@
-"""When a sleeping camera's next packets are worth getting up for: in handfuls, once they have all arrived.
+"""When a camera's next packets are worth getting up for: in handfuls, once they have all arrived.
 
 Waking a thread for every packet costs more than the look at its size. Packets come as regularly as their timestamps
 say, so their arrival can be foretold from those for which we had to wait.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 LONGEST_S = 0.08
 """A handful comes within so long: by so much, and LATE_S, a camera wakes later."""
+LONGEST_AWAKE_S = 0.25
+"""Of a camera that is awake: what lies between two pictures that are analysed is decoded together, just before the
+second. A socket holds so much of any camera's stream."""
 LATE_S = 0.004
 """Who gets up in the very moment in which the last one is due would lie down again for it."""
 _WAITED_S = 0.0005
@@ -27,8 +30,11 @@ class Handfuls:
         self._interval_s: float | None = None
         self._last_s: float | None = None
 
-    def nap_s(self, stream_s: float, now_s: float, waited_s: float) -> float:
-        """After a packet of stream time stream_s, whose read took waited_s: 0 where the next one is there already."""
+    def nap_s(self, stream_s: float, now_s: float, waited_s: float, until_s: float | None = None) -> float:
+        """After a packet of stream time stream_s, whose read took waited_s: 0 where the next one is there already.
+
+        until_s: None of a sleeping camera. Of one that is awake, the stream time at which to be up again.
+        """
         step_s = 0.0 if self._last_s is None else stream_s - self._last_s
         self._last_s = stream_s
         if 0 < step_s < 1:
@@ -41,9 +47,12 @@ class Handfuls:
             self._offset_s = min(offset_s, known_s + _LATER_S)
         if self._offset_s is None or self._interval_s is None:
             return 0.0
-        handful = int(LONGEST_S / self._interval_s + 0.1)
+        longest_s = LONGEST_S if until_s is None else min(max(until_s - stream_s, 0.0), LONGEST_AWAKE_S)
+        handful = int(longest_s / self._interval_s + 0.1)
         arrived_s = stream_s + self._offset_s
         if handful < 2 or arrived_s + self._interval_s <= now_s:
             return 0.0
         self._offset_s -= _SOONER_S
+        if until_s is not None:
+            return max(0.0, min(LONGEST_AWAKE_S, until_s + self._offset_s - now_s))
         return max(0.0, min(LONGEST_S, arrived_s + handful * self._interval_s - now_s) + LATE_S)

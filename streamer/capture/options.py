@@ -35,7 +35,9 @@ class CameraOptions:
     options         more options for FFmpeg; they win over ours
     connect_timeout_s   for connecting, and again for the first pictures to come
     stall_after_s       no picture for so long ends the session
-    backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other
+    backoff_first_s, backoff_most_s     waits between attempts grow from the one to the other: short enough that whoever
+                    comes back is watched again within 5 s
+    backoff_refused_s   waits between attempts that a camera refuses (wrong password, no such path)
     decode          always: every picture; motion: every one while something moves, else key frames; key_frames: only
                     those that need no other, and what lies between is let go; on_trigger: as motion, but awake only
                     while somebody asks for it
@@ -59,7 +61,8 @@ class CameraOptions:
     connect_timeout_s: float = 5.0
     stall_after_s: float = 5.0
     backoff_first_s: float = 0.5
-    backoff_most_s: float = 30.0
+    backoff_most_s: float = 2.5
+    backoff_refused_s: float = 30.0
     decode: DecodeMode = "always"
     look_every_s: float = 0.0
     keep_alive_s: float = 10.0
@@ -76,7 +79,7 @@ class CameraOptions:
                 f"camera {self.camera!r}: back-off must grow from above 0; "
                 f"got {self.backoff_first_s} to {self.backoff_most_s}"
             )
-        if min(self.connect_timeout_s, self.stall_after_s) <= 0 or self.decode_threads < 1:
+        if min(self.connect_timeout_s, self.stall_after_s, self.backoff_refused_s) <= 0 or self.decode_threads < 1:
             raise ValueError(f"camera {self.camera!r}: time limits must be above 0 and decode_threads at least 1")
         if min(self.keep_alive_s, self.sleep_after_s) <= 0 or self.look_every_s < 0:
             raise ValueError(

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 
+from streamer.capture import trouble
 from streamer.capture.backoff import Backoff
 from streamer.capture.connection import Connection, connect
 from streamer.capture.options import CameraOptions
@@ -32,7 +33,9 @@ class PacketSource:
     ) -> None:
         self._options, self._tap, self._clock = options, tap, clock
         self._stop = threading.Event()
-        self._backoff = Backoff(options.backoff_first_s, options.backoff_most_s, rng or random.Random())
+        self._backoff = Backoff(
+            options.backoff_first_s, options.backoff_most_s, rng or random.Random(), options.backoff_refused_s
+        )
         self._away = False
 
     def close(self) -> None:
@@ -67,10 +70,17 @@ class PacketSource:
     def _read(self, connection: Connection) -> None:
         clock, repeats, times = CameraClock(connection.realtime_at_zero), RepeatFilter(), PacketTimes()
         first_s: float | None = None
+        heard_s = self._clock.monotonic()
         for packet in connection.packets():
             if self._stop.is_set():
                 return
-            if packet is None or repeats.is_repeat(packet):
+            if packet is None:
+                silent_s = self._clock.monotonic() - heard_s
+                if silent_s > self._options.stall_after_s:
+                    raise trouble.stalled(self._options, silent_s)
+                continue
+            heard_s = self._clock.monotonic()
+            if repeats.is_repeat(packet):
                 continue
             self._away = False
             stream_s = self._clock.monotonic() if connection.untimed else times.shown_s(packet)

@@ -32,6 +32,8 @@ from streamer.surroundings import Surroundings
 from streamer.types import Frame
 
 LEAST_JUMP_S = 10.0
+CLOCK_SET_S = CameraClock.TRUSTED_WITHIN_S
+"""A step of this machine's clock by more than what a camera's clock may differ from it."""
 LONGEST_BETWEEN_KEYS_S = 60.0
 EMPTY_SLICE_WAIT_S = 0.005
 SIGN_EVERY_S = 0.2
@@ -59,6 +61,7 @@ class Session:
     held: int = 0  # decoded, and not yet decided about
     skew_s: float | None = None
     started_s: float | None = None  # realtime files: when media time 0 was played
+    wall_at_zero: float = 0.0  # epoch time of monotonic time 0, when it began
 
 
 class SessionReader:
@@ -80,9 +83,10 @@ class SessionReader:
         names: SessionNames,
     ) -> None:
         self._connection, self._options, self._input_fit = connection, options, input_fit
+        self._untimed = connection.untimed
         self._ledger, self._status, self._sleep = around.ledger, around.status, around.sleep
         self._bell, self._presence, self._tap = around.bell, around.presence, around.tap
-        self._shrinker = around.shrinker
+        self._shrinker, self._video, self._ration = around.shrinker, around.video, around.ration
         self._clock, self._stop = clock, stop
         self._names = names
         self._log = logging.getLogger("streamer.capture")
@@ -97,9 +101,11 @@ class SessionReader:
             clock,
             let_go=self._let_go,
             offers_looks=self._offers_looks,
+            presence=self._presence,
         )
-        self._pacing = Pacing(options, clock, stop, naps=not connection.untimed)
+        self._pacing = Pacing(options, clock, stop, naps=not self._untimed)
         self._offered_s = float("-inf")  # stream time of the last frame that went to analysis
+        self._spent_s = 0.0  # in the decoder, until that frame
         self._session: Session | None = None
         self._broken_counted = 0
         self._broken_in_a_row = 0
@@ -140,7 +146,7 @@ class SessionReader:
             stream_s = times.shown_s(packet)
             self._pacing.wait_for_packet(stream_s, asleep=self._gated.asleep)
             if self._tap:
-                self._tap.packet(packet, self._clock.monotonic() if self._connection.untimed else stream_s)
+                self._tap.packet(packet, self._clock.monotonic() if self._untimed else stream_s)
             came = False
             for frame in self._gated.take(packet, None if packet.pts is None else stream_s):
                 came = True
@@ -154,8 +160,7 @@ class SessionReader:
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
                 self._watch(done_s - last_sign_s)
-            if asleep and not self._gated.suspicious:
-                self._pacing.nap(stream_s, done_s, waited_s)
+            if not self._gated.suspicious and self._pacing.nap(stream_s, done_s, waited_s, asleep=asleep):
                 done_s = self._clock.monotonic()
         if not self._stop.is_set():
             for frame in self._decoder.flush():
@@ -197,18 +202,23 @@ class SessionReader:
 
     def _take(self, frame: VideoFrame) -> Iterator[Frame]:
         """One decoded frame into the books and onto the timeline; yields those whose turn has come."""
-        now_s = self._clock.monotonic()
+        now_s, now = self._clock.monotonic(), self._clock.now()
         self._decoded_any = True
         self._ledger.received()
-        if self._session is None or self._session.source_wh != upright_size(frame):
+        if (
+            self._session is None
+            or self._session.source_wh != upright_size(frame)
+            or self._clock_was_set(self._session, now - now_s)
+        ):
             yield from self._flush()
             self._session = self._begin(frame, now_s)
             self._gated.begin_session()
         session = self._session
-        arrived = _Arrived(frame, session.decoded, self._clock.now())
+        arrived = _Arrived(frame, session.decoded, now)
         session.decoded += 1
         session.held += 1
-        pts_s, dts_s = self._times(frame, now_s)
+        pts_s = now_s if self._untimed else self._decoder.shown_s(frame)
+        dts_s = None if self._untimed else self._decoder.decoded_s(frame)
         if pts_s is not None:
             session.skew_s = session.clock.skew_s(pts_s, arrived.arrived_at)
         self._status.frame(now_s, session.skew_s)
@@ -227,11 +237,28 @@ class SessionReader:
         # A frame's age counts from here: those that were held back together while a session finds its times
         # must not be too old for the model on arrival.
         for one in placed:
-            yield from self._decide(session, one, now_s)
+            if (chosen := self._decide(session, one, now_s)) is not None:
+                yield chosen
+                self._note_wake()
+
+    def _clock_was_set(self, session: Session, wall_at_zero: float) -> bool:
+        """Whether this machine's clock is another than when the session began: what it says of times would be wrong for
+        as long as estimates take to follow, and may not step back within a session."""
+        by_s = wall_at_zero - session.wall_at_zero
+        if abs(by_s) <= CLOCK_SET_S or self._options.pace != "live":
+            return False
+        self._log.warning(
+            "camera %r: this machine's clock was set by %+.0f s: a new session begins",
+            self._options.camera,
+            by_s,
+            extra={"camera": self._options.camera, "event": "clock set"},
+        )
+        return True
 
     def _begin(self, frame: VideoFrame, now_s: float) -> Session:
         wh = upright_size(frame)
         name = self._names.next()
+        self._pacing.wanted_from(None, busy_s=0.0)
         timeline: Timeline[_Arrived] = Timeline(
             self._options.camera,
             reorders=self._decoder.reorders and not self._gated.asleep,
@@ -256,23 +283,13 @@ class SessionReader:
             extra={"camera": self._options.camera, "event": "online", "session": name},
         )
         converter = Converter(self._input_fit, wh, self._shrinker)
-        return Session(name, timeline, clock, converter, wh, RateSelector(self._options.analyse_fps))
+        rate = RateSelector(self._options.analyse_fps)
+        return Session(name, timeline, clock, converter, wh, rate, wall_at_zero=self._clock.now() - now_s)
 
     def _longest_between_s(self) -> float:
         if self._options.decode == "always":
             return LEAST_JUMP_S
         return LONGEST_BETWEEN_KEYS_S + max(self._options.look_every_s, self._options.keep_alive_s)
-
-    def _times(self, frame: VideoFrame, now_s: float) -> tuple[float | None, float | None]:
-        if self._connection.untimed:
-            return now_s, None
-        base = frame.time_base
-        if base is None:
-            return None, None
-        ticks, per = base.numerator, base.denominator  # a product of fractions costs ten times this
-        pts_s = frame.pts * ticks / per if frame.pts is not None else None
-        dts_s = frame.dts * ticks / per if frame.dts is not None else None
-        return pts_s, dts_s
 
     def _flush(self) -> Iterator[Frame]:
         session = self._session
@@ -286,31 +303,37 @@ class SessionReader:
             return
         now_s = self._clock.monotonic()
         for one in placed:
-            yield from self._decide(session, one, now_s)
+            if (chosen := self._decide(session, one, now_s)) is not None:
+                yield chosen
+                self._note_wake()
 
-    def _decide(self, session: Session, placed: Placed[_Arrived], received_s: float) -> Iterator[Frame]:
+    def _decide(self, session: Session, placed: Placed[_Arrived], received_s: float) -> Frame | None:
         """Where one placed frame goes: dropped, skipped, or converted and on to the model."""
         session.held -= 1
         if placed.media_s is None:
             self._ledger.dropped(Drop.TIMESTAMP)
-            return
+            return None
         arrived = placed.item
-        if self._options.pace == "realtime":
+        if self._ration is not None:
+            session.rate.become(self._ration.of(self._options.analyse_fps))
+        chosen = session.rate.choose(placed.media_s)
+        if chosen and self._options.pace == "realtime" and not self._pacing.waits_for_packets:
             received_s = self._wait_for(session, placed.media_s)
         if self._stop.is_set():
             self._ledger.dropped(Drop.SHUTDOWN)
-            return
+            return None
         captured_at = session.clock.at(placed.media_s, placed.stream_s, arrived.arrived_at)
         if self._tap:
             self._tap.timed(captured_at - placed.stream_s)
-        if not session.rate.choose(placed.media_s):
+        if not chosen:
             self._ledger.skipped(Skip.RATE)
-            return
+            return None
+        self._expect_next(session, placed)
         self._offered_s = placed.stream_s
         if self._gated.catching_up:
             self._pacing.keep_distance(received_s)
         image, on_device = session.converter.images(arrived.frame)
-        yield Frame(
+        return Frame(
             camera=self._options.camera,
             session=session.name,
             index=arrived.index,
@@ -323,9 +346,21 @@ class SessionReader:
             late=self._gated.catching_up,
             on_device=on_device,
         )
+
+    def _note_wake(self) -> None:
+        """The first frame after a wake is on its way to the model."""
         if self._gated.woke_s is not None:
             self._sleep.first_offered(self._clock.monotonic() - self._gated.woke_s)
             self._gated.woke_s = None
+
+    def _expect_next(self, session: Session, placed: Placed[_Arrived]) -> None:
+        spent_s, next_s = self._decoder.spent_s, session.rate.next_from_s
+        if self._video is not None and self._video.turn:  # somebody watches its packets as they come
+            next_s = None
+        elif next_s is not None and placed.media_s is not None:
+            next_s += placed.stream_s - placed.media_s
+        self._pacing.wanted_from(next_s, busy_s=spent_s - self._spent_s)
+        self._spent_s = spent_s
 
     def _wait_for(self, session: Session, media_s: float) -> float:
         """Sleep until a file's frame is due, woken by a stop; returns when that was."""

@@ -50,9 +50,11 @@ class CameraSource:
         self._around, self._status, self._tap, self._clock = around, around.status, around.tap, clock
         self._hardware = Hardware(options.camera, options.decode_on, keeps=around.shrinker is not None)
         self._stop = threading.Event()
-        self._backoff = Backoff(options.backoff_first_s, options.backoff_most_s, rng or random.Random())
+        self._backoff = Backoff(
+            options.backoff_first_s, options.backoff_most_s, rng or random.Random(), options.backoff_refused_s
+        )
         self._names: SessionNames = RecordingNames(options.url) if self.demand_paced else LiveNames(clock.now)
-        self._told: str | None = None
+        self._told: set[str] = set()
 
     @property
     def camera(self) -> str:
@@ -118,7 +120,8 @@ class CameraSource:
             if self._tap:
                 self._tap.opened(connection.stream)
             for frame in reader.frames():
-                self._told = None
+                if self._told:
+                    self._told.clear()
                 yield frame
         finally:
             if self._tap:
@@ -126,10 +129,13 @@ class CameraSource:
             connection.close()
 
     def _report(self, error: SourceError) -> None:
-        """To the status always, to the log once per kind of trouble: attempts that fail alike are no news."""
+        """To the status always, to the log once per kind of trouble: attempts that fail alike are no news.
+
+        A camera that restarts fails in two ways in turn, so every kind since the last picture is remembered.
+        """
         text = str(error)
         self._status.offline(self._clock.monotonic(), text)
         kind = re.sub(r"\d+(\.\d+)?", "#", text)
-        if kind != self._told:
-            self._told = kind
+        if kind not in self._told:
+            self._told.add(kind)
             _log.warning("%s", text, extra={"camera": self.camera, "event": "offline"})

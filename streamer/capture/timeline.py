@@ -95,6 +95,10 @@ class Timeline(Generic[T]):
         Raises SourceCorrupt where times cannot be trusted any more. This timeline is then over, and with it this
         frame and all that it had not yet returned.
         """
+        if not self._waiting and self._opened and self._timed and (raw_s := self._raw(pts_s, dts_s)) is not None:
+            media_s, last_s = _microseconds(raw_s - self._origin_s), self._last_s
+            if last_s is not None and 0 < media_s - last_s <= self._jump_s:
+                return [self._rises(item, media_s, last_s, dts_s)]  # nearly every frame of every camera
         self._waiting.append(_Waiting(item, pts_s, dts_s))
         if not self._opened:
             return self._open(at_end=False) if self._ready_to_open() else []
@@ -221,6 +225,16 @@ class Timeline(Generic[T]):
                 f"camera {self._camera!r}: {self._dropped_in_a_row} frames in a row have timestamps that do not rise"
             )
         return Placed(waiting.item, None, media_s + self._origin_s)
+
+    def _rises(self, item: T, media_s: float, last_s: float, dts_s: float | None) -> Placed[T]:
+        """As _place() does for a frame whose time rises from the last one's."""
+        self._distances_s.append(media_s - last_s)
+        self._stepped_back_to_s = None
+        self._dropped_in_a_row = 0
+        self._last_s = media_s
+        if dts_s is not None:
+            self._last_dts_s = dts_s
+        return Placed(item, media_s, media_s + self._origin_s)
 
     def _accept(self, waiting: _Waiting[T], media_s: float) -> Placed[T]:
         self._dropped_in_a_row = 0

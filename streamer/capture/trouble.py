@@ -7,7 +7,7 @@ import errno
 import av
 import av.error
 
-from streamer.capture.address import is_webcam
+from streamer.capture.address import is_rtsp, is_webcam
 from streamer.capture.options import CameraOptions
 from streamer.errors import SourceCorrupt, SourceEnded, SourceError, SourceStalled, SourceUnavailable, redact
 
@@ -113,7 +113,7 @@ def _why(options: CameraOptions, error: Exception) -> tuple[str, bool]:
             if isinstance(error, av.error.ProtocolNotFoundError):
                 return f"{where} begins with a protocol that is not known here; use rtsp:// or a path", True
             return f"{where} does not exist; check the path", True
-        case IsADirectoryError() | PermissionError():
+        case IsADirectoryError() | PermissionError() if not is_rtsp(options.url):  # FFmpeg's word for a garbled answer
             return f"{where} may not be read ({_plain(error)}); check path and rights", True
         case av.error.ExitError() | TimeoutError():
             return f"{where} did not answer within {options.connect_timeout_s:g} s; check that it is on", False

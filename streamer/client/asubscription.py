@@ -38,6 +38,7 @@ def asubscribe(
     claim_idle_s: float = 60.0,
     max_attempts: int = 5,
     patience_s: float | None = None,
+    verify_key: str | None = None,
 ) -> AsyncSubscription:
     """Alert changes as an asynchronous iterator; every argument as in subscribe()."""
     return AsyncSubscription(
@@ -48,10 +49,11 @@ def asubscribe(
             kinds=kinds,
             cameras=cameras,
             start=start,
-            keys=keys,
+            keys=keys or broker.keys_for(url),
             prefetch=prefetch,
             claim_idle_s=claim_idle_s,
             max_attempts=max_attempts,
+            verify_key=verify_key,
         ),
         patience_s=patience_s,
     )

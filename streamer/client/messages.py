@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from streamer.signature import FIELD, refuse_unsigned
 from streamer.types import AlertChange
 from streamer.wire import HANDLING_SCHEMA, decode_alert
 
@@ -90,11 +91,13 @@ def is_about_handling(fields: Mapping[bytes, bytes]) -> bool:
     return text(fields.get(b"schema", b"")) == HANDLING_SCHEMA
 
 
-def read_fields(fields: Mapping[bytes, bytes]) -> AlertChange:
-    """The change in a stream entry. Raises ValueError."""
+def read_fields(fields: Mapping[bytes, bytes], verify_key: str | None = None) -> AlertChange:
+    """The change in a stream entry; with verify_key, of one that was signed by it. Raises ValueError."""
     data = fields.get(b"data")
     if data is None:
         raise ValueError("not an alert message: the entry has no field 'data'")
+    if verify_key is not None:
+        refuse_unsigned(verify_key, data, fields.get(FIELD.encode()))
     return decode_alert(data)
 
 

@@ -32,7 +32,7 @@ from streamer.client.messages import (
     text,
 )
 from streamer.types import AlertChange
-from streamer.wire import Keys
+from streamer.wire import CANARY_KIND, Keys
 
 T = TypeVar("T")
 _TRIM_CHECK_EVERY_S = 5.0
@@ -53,13 +53,18 @@ Steps = Generator[Call, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a subscriber wants to see; None is everything."""
+    """What a subscriber wants to see; None is everything but the canary, which is asked for by its kind.
+
+    verify_key: only what was signed with it; else is unreadable.
+    """
 
     kinds: Collection[str] | None = None
     cameras: Collection[str] | None = None
+    verify_key: str | None = None
 
     def __contains__(self, change: AlertChange) -> bool:
-        return (self.kinds is None or change.kind in self.kinds) and (
+        kinds = self.kinds
+        return (change.kind != CANARY_KIND if kinds is None else change.kind in kinds) and (
             self.cameras is None or change.camera in self.cameras
         )
 
@@ -107,7 +112,7 @@ class LookOn:
             entry = self._buffer.popleft()
             self._at = entry.id
             try:
-                change = read_fields(entry.fields)
+                change = read_fields(entry.fields, self._wanted.verify_key)
             except ValueError:
                 continue  # somebody else's entry: whoever looks on leaves it alone
             if change in self._wanted and not self._seen.was_handled(change):
@@ -312,7 +317,7 @@ class GroupReader:
             yield from self._ack(entry.id)
             return None
         try:
-            change = read_fields(entry.fields)
+            change = read_fields(entry.fields, self._wanted.verify_key)
         except ValueError as error:
             yield from self._bury(entry, str(error))
             return None

@@ -43,10 +43,11 @@ def reader(
     prefetch: int,
     claim_idle_s: float,
     max_attempts: int,
+    verify_key: str | None = None,
 ) -> Reader:
     """The protocol for these wishes: a group's, or one that only looks on."""
     start_id(start, "0-0")  # refuse nonsense now, not at the first message
-    wanted, keys = Wanted(kinds, cameras), keys or Keys()
+    wanted, keys = Wanted(kinds, cameras, verify_key), keys or Keys()
     if group is None:
         return LookOn(keys, start, wanted, prefetch=prefetch, block_s=_BLOCK_S)
     return GroupReader(
@@ -75,6 +76,7 @@ def subscribe(
     claim_idle_s: float = 60.0,
     max_attempts: int = 5,
     patience_s: float | None = None,
+    verify_key: str | None = None,
 ) -> Subscription:
     """Alert changes, one after the other, as an iterator that never ends.
 
@@ -85,6 +87,8 @@ def subscribe(
     start         where a group that does not exist yet begins: 'new', 'all', an entry id (what follows it), or a time
     claim_idle_s  what another consumer has held longer is taken over; longer than the slowest handler takes
     max_attempts  deliveries without acknowledgement after which a change goes to the dead-letter stream
+    verify_key    redis.signing_key of the service: what is not signed with it is no alert. A group puts it with the
+                  dead letters, who looks on passes it over
     patience_s    how long a broker that is away is waited for before SinkUnavailable is raised; None is for ever
 
     Raises ConfigError for an address that is none, ValueError for a start that is none.
@@ -97,10 +101,11 @@ def subscribe(
             kinds=kinds,
             cameras=cameras,
             start=start,
-            keys=keys,
+            keys=keys or broker.keys_for(url),
             prefetch=prefetch,
             claim_idle_s=claim_idle_s,
             max_attempts=max_attempts,
+            verify_key=verify_key,
         ),
         patience_s=patience_s,
     )

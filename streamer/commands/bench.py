@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import os
 import re
 import signal
 import sys
@@ -26,6 +25,7 @@ from streamer.bench.tables import ceilings, latency_table, overhead_ms, remarks,
 from streamer.bench.trial import Plan
 from streamer.caches import cache_folder
 from streamer.config.model import ModelConfig
+from streamer.cores import usable_cores
 from streamer.demo.clips import prepare_clips
 from streamer.demo.errors import DemoError
 from streamer.demo.servers import redis_program, start_redis
@@ -163,7 +163,7 @@ def _first(stages: list[StageCost], plan: Plan) -> int:
     known = costs(stages, plan, None)
     run_s = min(known["run_cpu_s_per_frame_by_batch"].values())
     camera_s = run_s * plan.analyse_fps + (0.0 if plan.gated else known["decode_cpu_s_per_video_s"])
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     return max(1, int(_BEGIN_AT_SHARE * cores / max(camera_s, 1e-4)))
 
 

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from streamer.assembly.audit import record_command
 from streamer.config import load_config
 from streamer.errors import ConfigError
 from streamer.footage.cut import Cut, cut
@@ -47,7 +48,10 @@ def _clip(args: argparse.Namespace) -> int:
     out: Path = args.out or Path(f"{args.camera}-{begin:%Y-%m-%dT%H-%M-%SZ}.mp4")
     if out.is_dir():
         raise ConfigError([f"--out {out}: is a folder; name a file in it"])
-    _tell(cut(folder, args.camera, from_at, to_at, out))
+    made = cut(folder, args.camera, from_at, to_at, out)
+    what = f"of camera {args.camera} from {_spoken(from_at)} to {_spoken(to_at)}"
+    record_command(folder, "cut a clip", what, args.camera)
+    _tell(made)
     return 0
 
 

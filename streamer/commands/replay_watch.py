@@ -16,6 +16,7 @@ from streamer.assembly.behaviour import check_behaviour, open_behaviour
 from streamer.assembly.camera import build_pipeline, build_recording
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
+from streamer.assembly.privacy import check_privacy
 from streamer.assembly.regions import looking
 from streamer.assembly.rules import policies
 from streamer.config import CameraConfig, Config, load_config
@@ -24,10 +25,14 @@ from streamer.errors import ConfigError
 from streamer.expectations.load import Vocabulary
 from streamer.expectations.seen import ENDED
 from streamer.pipeline import CameraPipeline, analyse, replay
+from streamer.privacy.screen import Screen, Screened
 from streamer.stages import BehaviourModel, FrameSource, Sink
 from streamer.types import AlertChange, FrameResult
 
-_EYES = ("analyse_fps", "decode", "look_every_s", "keep_alive_s", "sleep_after_s", "motion_masks", "detect", "tracking")
+_EYES = (
+    *("analyse_fps", "decode", "look_every_s", "keep_alive_s", "sleep_after_s", "motion_masks", "detect", "tracking"),
+    "privacy",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,12 @@ class Watch:
         """Every chosen frame of a video through the camera's rules. Raises SourceError where it cannot be read."""
         pipeline, behaviour = self._minds()
         source = build_recording(self.name, self.camera, video, self.detector)
-        replay(source, looking(self.config, self.detector), pipeline, _All(sinks), behaviour)
+        replay(source, looking(self.config, self.detector), pipeline, _shown_to(sinks), behaviour)
 
     def replay_beside(self, other: Watch, video: Path, sinks: Sequence[Sink], others_sinks: Sequence[Sink]) -> None:
         """As replay() of both, where they see the same: every frame is decoded and detected once."""
         detector = looking(self.config, self.detector)
-        watchers = [(*self._minds(), _All(sinks)), (*other._minds(), _All(others_sinks))]
+        watchers = [(*self._minds(), _shown_to(sinks)), (*other._minds(), _shown_to(others_sinks))]
         for frame in build_recording(self.name, self.camera, video, self.detector).frames():
             [detections] = detector.detect([frame])
             for pipeline, behaviour, sink in watchers:
@@ -103,6 +108,7 @@ class Equipment:
             settings = settings.model_copy(update={"analyse_fps": self._args.analyse_fps})
         alone = self._config.model_copy(update={"cameras": {name: settings}})
         check_labels(alone, self._detector, self._origin)
+        check_privacy(alone, self._detector.labels, self._origin)
         check_behaviour(alone, self._origin)
         return Watch(name, settings, alone, self._detector)
 
@@ -127,6 +133,10 @@ def there(video: Path, where: str = "") -> Path:
     if not video.is_file():
         raise ConfigError([f"{where}{video}: there is no such file"])
     return video
+
+
+def _shown_to(sinks: Sequence[Sink]) -> Sink:
+    return Screened(_All(sinks), Screen())
 
 
 class _All:

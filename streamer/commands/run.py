@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from streamer.assembly.configuration_desk import ConfigurationDesk
+from streamer.assembly.configuration_watch import ConfigurationWatch
 from streamer.assembly.house import open_house
 from streamer.clock import SystemClock
 from streamer.config import Config, load_config, quick_config
@@ -38,6 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data-dir", type=Path, help="where outbox and pictures are kept; overrules the configuration")
     parser.add_argument("--http", metavar="HOST:PORT", help="where /metrics and /readyz are served; 'off' for nowhere")
     parser.add_argument("--web", metavar="HOST:PORT", help="where the operators' console is served; 'off' for nowhere")
+    parser.add_argument(
+        "--watch", action="store_true", help="bring the configuration file in whenever it changes (SIGHUP: at once)"
+    )
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.set_defaults(handler=_run)
@@ -45,19 +52,52 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(args: argparse.Namespace) -> int:
     logs.set_up(args.log_format, args.log_level)
+    _leave_no_core()
     config = _configuration(args)
     origin = str(args.config or "command line")
     stop = _StopSignals()
-    with open_house(config, SystemClock(), origin) as house:
+    with (
+        open_house(config, SystemClock(), origin, overruling=lambda each: _overruled(each, args)) as house,
+        _watching(house.configuration, polling=args.watch),
+    ):
         stop.end(house.service)
         _log.info("watching %s", ", ".join(config.cameras))
         report = house.service.run()
-    code = _tell(report, len(config.cameras))
+        cameras = len(house.service.cameras)
+    code = _tell(report, cameras)
     if report.hung:  # a thread inside a foreign library would hold up or crash the interpreter's own shutdown
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _leave_no_core() -> None:
+    """No core file of us, nor of the capture processes: the memory of either holds passwords and pictures."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # not on every system
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@contextlib.contextmanager
+def _watching(desk: ConfigurationDesk | None, *, polling: bool) -> Iterator[None]:
+    """The configuration file is brought in on SIGHUP, and, polling, whenever it changes, while inside.
+
+    Without --watch a service in a terminal ends with that terminal, whose end is a SIGHUP too.
+    """
+    if desk is None or not (polling or not sys.stdin.isatty()):
+        yield
+        return
+    watch = ConfigurationWatch(desk, polling=polling)
+    watch.start()
+    before = signal.signal(signal.SIGHUP, lambda *_: watch.look()) if hasattr(signal, "SIGHUP") else None
+    try:
+        yield
+    finally:
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, before)
+        watch.close()
 
 
 class _StopSignals:
@@ -84,7 +124,13 @@ class _StopSignals:
 def _configuration(args: argparse.Namespace) -> Config:
     if bool(args.config) == bool(args.source):
         raise ConfigError(["command line: name a configuration file, or a camera with --source (one of the two)"])
-    config = load_config(args.config) if args.config else quick_config(args.source, args.redis)
+    if args.watch and not args.config:
+        raise ConfigError(["--watch: needs a configuration file to watch"])
+    return _overruled(load_config(args.config) if args.config else quick_config(args.source, args.redis), args)
+
+
+def _overruled(config: Config, args: argparse.Namespace) -> Config:
+    """What the command line says on top of a file."""
     changes: dict[str, object] = {}
     if args.redis and args.config:
         changes["redis"] = _checked_redis(config, args.redis)
@@ -135,4 +181,4 @@ def _tell(report: ServiceReport, cameras: int) -> int:
         _log.error("stage %s did not end in time and was left behind", name)
     for why in report.cameras.values():
         _log.error("could not go on: %s", why)
-    return 0 if report.clean and len(report.cameras) < cameras else 1
+    return 0 if report.clean and (not report.cameras or len(report.cameras) < cameras) else 1

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.markup import escape
 
+from streamer.broker import keys_for
 from streamer.client import Gap, Received, Start, subscribe
 from streamer.errors import ConfigError
 from streamer.types import AlertChange
-from streamer.wire import Keys, replay_alert_line
+from streamer.wire import replay_alert_line
 
 _PATIENCE_S = 60.0
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -63,7 +64,7 @@ def _tail(args: argparse.Namespace) -> int:
         kinds=args.kind,
         cameras=args.camera,
         start=start,
-        keys=Keys(args.prefix),
+        keys=keys_for(args.redis, args.prefix),
         patience_s=_PATIENCE_S,
     ) as subscription:
         try:

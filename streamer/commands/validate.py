@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.assembly.behaviour import check_behaviour, open_behaviour
+from streamer.assembly.certificate import check_web
 from streamer.assembly.decoding import check_decoding
 from streamer.assembly.footage import check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import open_detector
+from streamer.assembly.privacy import check_privacy
 from streamer.assembly.regions import looking
-from streamer.assembly.web import check_web
 from streamer.config import Config, load_config
 from streamer.errors import redact
 
@@ -40,6 +41,7 @@ def _validate(args: argparse.Namespace) -> int:
     if not args.no_model:
         detector = open_detector(config.model)
         check_labels(config, detector, str(args.config))
+        check_privacy(config, detector.labels, str(args.config))
         looking(config, detector)  # opens the classifiers that are named
         check_behaviour(config, str(args.config))
         # What is named is tried, whether or not a rule asks for it yet.

@@ -17,7 +17,6 @@ from streamer.config import Config, load_config
 from streamer.control.command import WakeCommand
 from streamer.control.desk import ALL_CAMERAS
 from streamer.errors import ConfigError
-from streamer.wire import Keys
 
 _COMMANDS_KEPT = 1000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
@@ -49,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _wake(args: argparse.Namespace) -> int:
     for_s = span_s(args.for_s)
     url = _configured(load_config(args.config), args.camera, args.config) if args.config else args.redis
-    keys = Keys(args.prefix)
+    keys = broker.keys_for(url, args.prefix)
     fields = WakeCommand(args.camera, time.time(), for_s).fields()
     client = broker.connect(url)
     try:

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from streamer.config.references import Unresolved, filled_in
+
 Path = tuple[str | int, ...]
-_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
+_LEAST_SECRET = 4
+"""Shorter values from outside the file are numbers and switches: hiding '5' in every sentence would help nobody."""
+
+_MOST_VALUES = 200_000
+_TOO_DEEP = "is nested too deeply, or an alias holds itself"
+
+
+class NotYaml(ValueError):
+    """A text that is no YAML, or more of it than is read; the message goes behind the file's name and `line`."""
+
+    def __init__(self, sentence: str, line: int = 1) -> None:
+        super().__init__(sentence)
+        self.line = line
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: `value` as plain Python, `lines` path → line from 1, `problems` as (line, sentence)."""
+    """A parsed file: `value` as plain Python, `lines` path → line from 1, `problems` as (line, sentence).
+
+    from_outside: what references were replaced by.
+    """
 
     value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
+    from_outside: set[str] = field(default_factory=set, repr=False)
 
     def line_of(self, path: Path) -> int:
         """The line of a key, or of the nearest thing around it that stands in the file."""
@@ -28,37 +45,54 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def without_secrets(self, sentence: str) -> str:
+        """A sentence about this file that shows nothing of what came from the environment or from files."""
+        for value in sorted(self.from_outside, key=len, reverse=True):
+            sentence = sentence.replace(value, "***")
+        return sentence
 
-def read_document(text: str, environment: Mapping[str, str] | None = None) -> Document:
+
+def read_document(text: str, environment: Mapping[str, str] | None = None, *, as_written: bool = False) -> Document:
     """Parse one YAML document; never raises for bad content, but fills `problems`.
 
-    `${NAME}` and `${NAME:-default}` in texts are replaced from the environment, `$$` is a dollar sign.
+    References in texts (references.py) are replaced from the environment and from files, unless it is read as_written.
     """
     document = Document()
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        document.problems.append((mark.line + 1 if mark else 1, f"is not YAML here: {error.problem}"))
-        return document
-    except yaml.YAMLError as error:
-        document.problems.append((1, f"is not YAML: {error}"))
-        return document
-    if node is not None:
-        reader = _Reader(document, os.environ if environment is None else environment)
-        try:
+        node = composed(text)
+        if node is not None:
+            reader = _Reader(document, None if as_written else os.environ if environment is None else environment)
             document.value = reader.plain(node, ())
-        except RecursionError:
-            document.problems.append((1, "is nested too deeply, or an alias holds itself"))
+    except NotYaml as error:
+        document.problems.append((error.line, str(error)))
+    except RecursionError:
+        document.problems.append((1, _TOO_DEEP))
     return document
 
 
+def composed(text: str) -> yaml.Node | None:
+    """The nodes of the one document in a text, None where it is empty. Raises NotYaml."""
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise NotYaml(f"is not YAML here: {error.problem}", mark.line + 1 if mark else 1) from error
+    except yaml.YAMLError as error:
+        raise NotYaml(f"is not YAML: {error}") from error
+    except RecursionError as error:
+        raise NotYaml(_TOO_DEEP) from error
+
+
 class _Reader:
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str] | None) -> None:
         self._document, self._environment = document, environment
         self._scalars = yaml.constructor.SafeConstructor()
+        self._values = 0
 
     def plain(self, node: yaml.Node, path: Path) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:  # a few aliases of aliases stand for more than any memory holds
+            raise NotYaml(f"holds more than {_MOST_VALUES} values, aliases written out", node.start_mark.line + 1)
         self._document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -66,7 +100,8 @@ class _Reader:
             return [self.plain(item, (*path, i)) for i, item in enumerate(node.value)]
         try:
             value = self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+            # A tag that does not fit its text (`!!bool maybe`) comes out of PyYAML as whatever it trips over.
             self._document.problems.append((node.start_mark.line + 1, f"cannot be read: {error}"))
             return None
         return self._expand(value, node) if isinstance(value, str) else value
@@ -86,21 +121,15 @@ class _Reader:
         return found
 
     def _expand(self, text: str, node: yaml.Node) -> str:
-        def value_of(match: re.Match[str]) -> str:
-            if match.group(0) == "$$":
-                return "$"
-            name, default = match.group(1), match.group(2)
-            if name in self._environment:
-                return self._environment[name]
-            if default is not None:
-                return default
-            line = node.start_mark.line + 1
-            self._document.problems.append(
-                (line, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
-            )
-            return ""
-
-        return _VARIABLE.sub(value_of, text)
+        if self._environment is None:
+            return text
+        try:
+            filled, used = filled_in(text, self._environment)
+        except Unresolved as error:
+            self._document.problems.append((node.start_mark.line + 1, str(error)))
+            return text
+        self._document.from_outside.update(value for value in used if len(value) >= _LEAST_SECRET)
+        return filled
 
 
 def dotted(path: Path) -> str:

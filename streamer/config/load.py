@@ -23,6 +23,16 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
 
     Relative paths in the file (model.path, data_dir, jsonl.path) are taken from the file's own folder.
     """
+    return config_of(read_text(path), path, str(path), environment)
+
+
+def config_of(text: str, path: Path, origin: str, environment: Mapping[str, str] | None = None) -> Config:
+    """What the file would mean if this were its text; `origin` names it in messages. Raises ConfigError."""
+    return _rooted(parse_config(text, origin, environment), path.parent)
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file, its line ends as they are. Raises ConfigError."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -30,10 +40,9 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     if len(raw) > _MOST_BYTES:
         raise ConfigError([f"{path}: is {len(raw)} bytes; a configuration has at most {_MOST_BYTES}"])
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text at byte {error.start}"]) from error
-    return _rooted(parse_config(text, str(path), environment), path.parent)
 
 
 def parse_config(text: str, origin: str, environment: Mapping[str, str] | None = None) -> Config:
@@ -48,7 +57,9 @@ def parse_config(text: str, origin: str, environment: Mapping[str, str] | None =
         problems += _schema_problems(document)
         problems += _cross_problems(document)
     if problems:
-        raise ConfigError([redact(f"{origin}:{line}: {sentence}") for line, sentence in sorted(set(problems))])
+        raise ConfigError(
+            [redact(f"{origin}:{line}: {document.without_secrets(text)}") for line, text in sorted(set(problems))]
+        )
     return Config.model_validate(document.value)
 
 
@@ -124,6 +135,6 @@ def _cross_problems(document: Document) -> Iterator[Problem]:
                     first = f"first on line {seen[name]}"
                     yield line, f"{dotted((*path, 'name'))}: '{name}' names two rules of this camera; {first}"
                 seen.setdefault(name, line)
-                if name.startswith(("camera.", "behaviour.")):
+                if name.startswith(("camera.", "behaviour.", "canary.", "service.")):
                     begin = name.partition(".")[0]
                     yield line, f"{dotted((*path, 'name'))}: names that begin with '{begin}.' belong to the service"

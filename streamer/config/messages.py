@@ -55,8 +55,9 @@ def describe(detail: ErrorDetails, path: KeyPath, whole: type[BaseModel] = Confi
         return path, f"{name}: {context.get('error', detail['msg'])}"
     if detail["loc"] and detail["loc"][-1] == "[key]":
         return path, f"{name}: a name may hold letters, digits, '_', '-' and '.', and begins with a letter or a digit"
-    if kind == "string_pattern_mismatch" and (schemes := re.match(r"\^\(?([a-z|?]+)\)?://", context["pattern"])):
-        starts = [f"{scheme}://" for scheme in schemes[1].replace("https?", "http|https").split("|")]
+    if kind == "string_pattern_mismatch" and (schemes := re.match(r"\^\(?([a-z|?+\[\]]+)\)?://", context["pattern"])):
+        each = schemes[1].replace("https?", "http|https").replace("rediss?[+]", "redis+").split("|")
+        starts = [f"{scheme}://" for scheme in each]
         return path, f"{name}: should begin with {' or '.join(starts)}"
     wish = detail["msg"][0].lower() + detail["msg"][1:]
     wish = wish.replace("input should", "should")

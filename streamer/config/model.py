@@ -6,6 +6,7 @@ All times are in seconds. Unknown keys are refused.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import time
 from pathlib import Path
@@ -63,8 +64,12 @@ def _clock_time(value: object) -> object:
 def _rate(value: object) -> float | None:
     if value == "all":
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 240:
-        return float(value)
+    number = value
+    if isinstance(value, str):  # from a reference such as ${FPS}
+        with contextlib.suppress(ValueError):
+            number = float(value)
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 < number <= 240:
+        return float(number)
     raise ValueError(f"should be frames a second, above 0 and at most 240, or 'all'; got {value!r}")
 
 
@@ -95,18 +100,18 @@ class RuleCommon(Strict):
     severity: Severity = "warning"
     schedule: list[ScheduleConfig] = []
     open_after_s: Seconds = 0.0
-    clear_after_s: Seconds = 2.0
-    cooldown_s: Seconds = 0.0
-    update_every_s: PositiveSeconds = 5.0
-    max_open: Annotated[int, Field(ge=1)] = 100
+    clear_after_s: Seconds = 2.0  # what it is about was gone for so long: the alert ends
+    cooldown_s: Seconds = 0.0  # after an alert of the same person or thing none is raised for so long
+    update_every_s: PositiveSeconds = 5.0  # while an alert is open, how often it is told at most
+    max_open: Annotated[int, Field(ge=1)] = 100  # alerts of this rule at once
 
 
 class TrackRule(RuleCommon):
     """A rule about tracked objects: which of them, and which point of their box counts."""
 
     labels: Annotated[list[str], Field(min_length=1)] | None = None
-    min_score: Score = 0.0
-    anchor: Literal["bottom", "centre"] = "bottom"
+    min_score: Score = 0.0  # what the detector is less sure of does not count
+    anchor: Literal["bottom", "centre"] = "bottom"  # which point of a box must be in the zone
 
 
 class Intrusion(TrackRule):
@@ -121,7 +126,7 @@ class Loitering(TrackRule):
 
     kind: Literal["loitering"]
     zone: Identifier
-    dwell_s: PositiveSeconds
+    dwell_s: PositiveSeconds  # longer than this is loitering
 
 
 class LineCrossing(TrackRule):
@@ -153,8 +158,8 @@ class WrongDirection(TrackRule):
     kind: Literal["wrong_direction"]
     zone: Identifier
     heading_deg: Annotated[float, Field(ge=0, lt=360)]
-    tolerance_deg: Annotated[float, Field(gt=0, lt=180)] = 90.0
-    min_speed: Annotated[float, Field(gt=0)] = 0.05
+    tolerance_deg: Annotated[float, Field(gt=0, lt=180)] = 90.0  # how far off the heading is still right
+    min_speed: Annotated[float, Field(gt=0)] = 0.05  # slower has no direction; picture heights a second
 
 
 class Stopped(TrackRule):
@@ -162,8 +167,8 @@ class Stopped(TrackRule):
 
     kind: Literal["stopped"]
     zone: Identifier
-    still_s: PositiveSeconds
-    max_speed: Annotated[float, Field(gt=0)] = 0.02
+    still_s: PositiveSeconds  # longer than this is stopped
+    max_speed: Annotated[float, Field(gt=0)] = 0.02  # slower counts as still; picture heights a second
     labels: Annotated[list[str], Field(min_length=1)] | None = ["car", "bus", "truck", "motorcycle"]
 
 
@@ -285,40 +290,102 @@ class RecordConfig(Strict):
     segment_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
 
 
+class PrivacyConfig(Strict):
+    """What of a camera's pictures nobody is shown; docs/privacy.md says how, and what it does not do.
+
+    clips: `redacted` clips are decoded, redacted and encoded again, `none` are none, `raw` are as the camera sent them.
+    linger_s: a place stays hidden so long after the last detection there; least_score: what counts as one.
+    """
+
+    masks: list[Polygon] = []
+    detect_behind_masks: bool = False
+    redact: Literal["none", "heads", "boxes"] = "none"
+    labels: Annotated[list[str], Field(min_length=1)] = ["person"]
+    strength: Literal["mild", "strong", "solid"] = "strong"
+    clips: Literal["none", "redacted", "raw"] = "none"
+    linger_s: Annotated[float, Field(ge=0.2, le=10)] = 1.0
+    least_score: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+
+    @property
+    def hides(self) -> bool:
+        """Whether anything is hidden at all."""
+        return bool(self.masks) or self.redact != "none"
+
+    @model_validator(mode="after")
+    def _hides_what_it_speaks_of(self) -> PrivacyConfig:
+        if not self.hides and self.model_fields_set:
+            raise ValueError("hides nothing: it needs 'masks', or 'redact: heads' or 'boxes'")
+        if self.detect_behind_masks and not self.masks:
+            raise ValueError("'detect_behind_masks' needs 'masks'")
+        return self
+
+
+NodeLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+=[A-Za-z0-9_.-]+$")]
+
+
+class NodeConfig(Strict):
+    """Which machines of a cluster may watch a camera (docs/cluster.md).
+
+    require: labels such as `site=berlin` that one must have. prefer: those that it should have as long as it is not
+    fuller than others. gpu: only one with a GPU.
+    """
+
+    require: list[NodeLabel] = []
+    prefer: list[NodeLabel] = []
+    gpu: bool = False
+
+
 class CameraConfig(Strict):
     """One camera: where its pictures come from, and what is to be watched in them."""
 
-    url: Annotated[str, Field(min_length=1)]
-    format: str | None = None
-    options: dict[str, str] = {}
-    transport: Literal["tcp", "udp"] = "tcp"
-    pace: Literal["live", "demand", "realtime"] | None = None
-    loop: bool = False
+    url: Annotated[str, Field(min_length=1)]  # rtsp://…, http://…, a file, /dev/video0
+    format: str | None = None  # FFmpeg's input format, where the address does not say it: v4l2, lavfi
+    options: dict[str, str] = {}  # for FFmpeg's demuxer
+    transport: Literal["tcp", "udp"] = "tcp"  # of RTSP
+    pace: Literal["live", "demand", "realtime"] | None = None  # of recordings; None: by the address
+    loop: bool = False  # a recording begins anew at its end
     analyse_fps: Annotated[float | None, PlainValidator(_rate)] = 5.0  # None: every frame, 'all' in the file
     priority: Literal["low", "normal", "high"] = "normal"  # whose pictures come first where there is not time for all
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
-    stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    stall_after_s: Annotated[float, Field(gt=0, le=600)] = 5.0  # nothing came for so long: connect anew
     decode: Literal["always", "motion", "key_frames", "on_trigger"] | None = None  # None: motion, of recordings always
-    look_every_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    look_every_s: Annotated[float, Field(ge=0, le=600)] = 0.0  # asleep: looks so far apart; 0: every key frame
     keep_alive_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     sleep_after_s: Annotated[float, Field(ge=1, le=600)] = 3.0
-    motion_masks: list[Polygon] = []
-    decode_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    motion_masks: list[Polygon] = []  # where motion wakes nobody
+    decode_threads: Annotated[int, Field(ge=1, le=64)] = 1  # of its decoder
     decode_on: Annotated[str, Field(min_length=1)] = "cpu"  # 'auto', or a device that this build of FFmpeg knows
-    zones: dict[Identifier, Polygon] = {}
-    lines: dict[Identifier, Line] = {}
-    rules: list[RuleConfig] = []
+    zones: dict[Identifier, Polygon] = {}  # three points or more each
+    lines: dict[Identifier, Line] = {}  # two points or more each
+    rules: list[RuleConfig] = []  # what raises alerts
     trouble: TroubleConfig = TroubleConfig()
     detect: DetectConfig = DetectConfig()
     tracking: TrackingConfig = TrackingConfig()
     clips: ClipsConfig | None = ClipsConfig()  # of live cameras and files played in real time
     record: RecordConfig | None = None
     footage_url: Annotated[str, Field(min_length=1)] | None = None  # where clips and recordings come from; None: url
+    privacy: PrivacyConfig = PrivacyConfig()
+    node: NodeConfig = NodeConfig()  # of a cluster
 
     @model_validator(mode="after")
     def _looks_only_where_it_may(self) -> CameraConfig:
         if self.look_every_s and self.decode in ("always", "on_trigger"):
             raise ValueError("'look_every_s' chooses among key frames: it needs 'decode: motion' or 'key_frames'")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_is_private(self) -> CameraConfig:
+        privacy = self.privacy
+        if privacy.hides and privacy.clips != "raw" and self.record is not None:
+            raise ValueError(
+                "'record' keeps packets as they came, with everything that 'privacy' hides; leave it out, or say "
+                "'privacy: {clips: raw}' if these files may show it"
+            )
+        if privacy.hides and privacy.clips == "redacted" and self.footage_url is not None:
+            raise ValueError(
+                "'privacy: {clips: redacted}' hides what was found in the analysed stream; whether 'footage_url' "
+                "shows the same at the same time nobody knows: leave one of them out"
+            )
         return self
 
 
@@ -400,10 +467,14 @@ class CaptureConfig(Strict):
 
 
 class RedisConfig(Strict):
-    """Where results go. The password belongs into the environment: redis://:${REDIS_PASSWORD}@host:6379/0."""
+    """Where results go. The password belongs into the environment: redis://:${REDIS_PASSWORD}@host:6379/0.
 
-    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
+    signing_key: every alert is signed with it (docs/wire.md): ${file:/run/secrets/alert-key}, 16 characters or more.
+    """
+
+    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix|rediss?[+]cluster|rediss?[+]sentinel)://")]
     alerts_keep: Annotated[int, Field(ge=1000)] = 1_000_000
+    signing_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     frames_keep: Annotated[int, Field(ge=1)] = 1000
 
 
@@ -464,11 +535,15 @@ class WebToken(Strict):
     token: Annotated[SecretStr, AfterValidator(_token)]
 
 
+AllowedSource = Literal["files", "devices", "loopback", "link_local", "any_scheme", "options", "variables"]
+
+
 class WebConfig(Strict):
     """The operators' console and its API; port 0 takes a free one. `streamer run` serves it unless told `web: null`.
 
     Without users whoever is at this machine may do everything, and nobody else anything: another address than this
     machine's own needs users. cert, key: PEM files, for TLS. keep_alerts: how many the console remembers.
+    allow_sources: which cameras beyond those of the network an admin may configure through the API.
     """
 
     host: str = "127.0.0.1"
@@ -479,6 +554,7 @@ class WebConfig(Strict):
     key: Path | None = None
     session_hours: Annotated[float, Field(gt=0, le=24 * 31)] = 12.0
     keep_alerts: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
+    allow_sources: list[AllowedSource] = []
 
     @model_validator(mode="after")
     def _is_open_to_nobody(self) -> WebConfig:
@@ -501,6 +577,14 @@ class KeepConfig(Strict):
     clips_mb: Annotated[float, Field(gt=0)] = 5000.0
     recordings_days: Annotated[float, Field(gt=0)] = 7.0
     recordings_mb: Annotated[float, Field(gt=0)] = 20_000.0
+    audit_days: Annotated[float, Field(ge=1)] = 365.0
+
+
+class CanaryConfig(Strict):
+    """A known event goes the whole way of an alert every so often, and must come back from Redis within a time."""
+
+    every_s: Annotated[float, Field(ge=5, le=86_400)] = 60.0
+    within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
 
 
 class Config(Strict):
@@ -514,12 +598,13 @@ class Config(Strict):
     redis: RedisConfig | None = None
     webhooks: dict[Identifier, WebhookConfig] = {}
     jsonl: JsonLinesConfig | None = None
+    canary: CanaryConfig | None = None
     http: HttpConfig | None = HttpConfig()
     web: WebConfig | None = None
-    data_dir: Path = Path("streamer-data")
+    data_dir: Path = Path("streamer-data")  # outbox, pictures, clips, recordings, audit log; a local disk
     keep: KeepConfig = KeepConfig()
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
-    shutdown_s: Annotated[float, Field(gt=0, le=300)] = 5.0
+    shutdown_s: Annotated[float, Field(gt=0, le=300)] = 5.0  # how long the end of the service may take
 
     def zone_info(self) -> ZoneInfo:
         """The time zone of schedules."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from streamer.config.lines import composed
+
 Points = Sequence[tuple[float, float]]
 _DECIMALS = 4
 
@@ -25,7 +27,7 @@ def with_places(text: str, camera: str, zones: Mapping[str, Points], lines: Mapp
 
 def with_rules(text: str, camera: str, rules: Sequence[Mapping[str, Any]]) -> str:
     """The text with these rules behind those that a camera has. Raises ValueError where there is no place for them."""
-    settings = _camera(yaml.compose(text, Loader=yaml.SafeLoader), camera)
+    settings = _camera(composed(text), camera)
     if not rules:
         return text
     items = [_item(rule) for rule in rules]
@@ -44,7 +46,7 @@ def with_rules(text: str, camera: str, rules: Sequence[Mapping[str, Any]]) -> st
 
 
 def _with(text: str, camera: str, key: str, shapes: Mapping[str, Points]) -> str:
-    settings = _camera(yaml.compose(text, Loader=yaml.SafeLoader), camera)
+    settings = _camera(composed(text), camera)
     for key_node, value_node in settings.value:
         if key_node.value == key:
             begin, end = key_node.start_mark.index, value_node.end_mark.index

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamer.wire import COMMAND_SCHEMA
@@ -12,6 +12,14 @@ WAKE_FOR_S = 30.0
 """How long a camera stays awake for who did not say."""
 OLDEST_S = 60.0
 """A wish older than this is over: whoever made it did not get a picture of what he meant."""
+
+
+OnOrder = Callable[[str, str, tuple[str, ...]], None]
+"""Told of every order that was followed: where it came from, what it was, and the cameras that it was about."""
+
+
+def not_told(address: str, what: str, cameras: tuple[str, ...]) -> None:
+    """Nobody keeps a log."""
 
 
 class Unfit(ValueError):

@@ -7,7 +7,7 @@ import json
 from ipaddress import ip_address
 from urllib.parse import unquote
 
-from streamer.control.command import WAKE_FOR_S
+from streamer.control.command import WAKE_FOR_S, OnOrder, not_told
 from streamer.control.desk import WakeDesk
 from streamer.telemetry.answer import Answer, Request
 
@@ -21,8 +21,8 @@ class WakeOrders:
     token: who knows it may order, as `Authorization: Bearer TOKEN` or `?token=TOKEN`. None: only this machine may.
     """
 
-    def __init__(self, desk: WakeDesk, token: str | None = None) -> None:
-        self._desk, self._token = desk, token
+    def __init__(self, desk: WakeDesk, token: str | None = None, on_order: OnOrder = not_told) -> None:
+        self._desk, self._token, self._on_order = desk, token, on_order
 
     def __call__(self, request: Request) -> Answer | None:
         """Whether it was done, where the request is an order at all."""
@@ -40,6 +40,7 @@ class WakeOrders:
             return Answer.text(404, str(error))
         except ValueError as error:
             return Answer.text(400, str(error))
+        self._on_order(request.peer, f"{', '.join(woken)} for {for_s:g} s", woken)
         return Answer.json(200, {"woken": woken, "for_s": for_s})
 
     def _refused(self, request: Request) -> Answer | None:

@@ -14,7 +14,7 @@ import redis
 
 from streamer import broker
 from streamer.clock import Clock
-from streamer.control.command import Unfit, read_command
+from streamer.control.command import OnOrder, Unfit, not_told, read_command
 from streamer.control.desk import WakeDesk
 from streamer.wire import Keys
 from streamer.workers import Deadline, Worker
@@ -48,9 +48,11 @@ class CommandListener:
     that came while the broker could not be reached are done late or not at all, as their age says.
     """
 
-    def __init__(self, url: str, desk: WakeDesk, clock: Clock, keys: Keys | None = None) -> None:
-        self._url, self._desk, self._clock = url, desk, clock
-        self._stream = (keys or Keys()).commands
+    def __init__(
+        self, url: str, desk: WakeDesk, clock: Clock, keys: Keys | None = None, on_order: OnOrder = not_told
+    ) -> None:
+        self._url, self._desk, self._clock, self._on_order = url, desk, clock, on_order
+        self._stream = (keys or broker.keys_for(url)).commands
         self._client = broker.connect(url)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -135,6 +137,7 @@ class CommandListener:
         else:
             with self._lock:
                 self._done += 1
+            self._on_order("redis", f"{', '.join(woken)} for {command.for_s:g} s", woken)
             _log.debug("woken for %g s: %s", command.for_s, ", ".join(woken))
 
     def _refuse(self, entry_id: str, kind: str, why: str) -> None:

@@ -44,7 +44,10 @@ class Lines:
         *whole, self._rest = (self._rest + content).split(b"\n")
         if len(self._rest) > MOST_BYTES:
             raise ValueError(f"a line of more than {MOST_BYTES} bytes")
-        letters = [json.loads(each) for each in whole]
+        try:
+            letters = [json.loads(each) for each in whole]
+        except RecursionError as error:
+            raise ValueError("a letter that is nested too deeply") from error
         if not all(isinstance(letter, dict) for letter in letters):
             raise ValueError("a line that is no JSON object")
         return letters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
 import weakref
 from collections import deque
@@ -19,6 +21,8 @@ from streamer.crew.memory import picture_at
 from streamer.crew.process import MemberProcess
 from streamer.crew.remote import Questions, RemotePicture, RemoteSource
 from streamer.crew.remote_footage import RemoteFootage
+from streamer.crew.video import shown
+from streamer.presence import NO_NEWS, PresenceNews
 from streamer.types import Frame
 
 LISTENS_S = 0.1
@@ -50,12 +54,16 @@ class Life:
         self._closing, self._clock = closing, clock
         self.link = Link(running.connection)
         self.finished = threading.Event()  # its footage is complete, or will never be
+        self._leaving: dict[int, threading.Event] = {}
+        self._numbers = itertools.count()
+        self._over = False
         self.heard_s = clock.monotonic()
         self._lines = Lines()
         self._questions = Questions(self.link.post)
         # Filled by whichever thread lets go of a frame, in the midst of anything: no lock may be taken there.
         self._released: deque[int] = deque()
-        self._told: dict[str, tuple[bool, bool, float]] = {}
+        self._shown: list[tuple[str, int]] = []  # blocks of video that were read, and of which camera
+        self._told: dict[str, tuple[PresenceNews, float, int, float]] = {}
         self._threads: dict[int, str] = {}  # of cameras
 
     @property
@@ -72,9 +80,28 @@ class Life:
         """Kill what is left of it; returns how it ended, and of which camera, where one crashed it."""
         self._questions.end()
         self.finished.set()
+        self._over = True
+        for left in list(self._leaving.values()):
+            left.set()
+        for source in tuple(self._sources.values()):
+            if source.around.video is not None:
+                source.around.video.end()
         end = self._running.end()
         self.link.close()
         return end.how, culprit(end.report, self._threads)
+
+    def ask_to_leave(self, camera: str, within_s: float) -> threading.Event:
+        """From any thread: the member is to forget a camera, and completes its footage; set when that is done."""
+        number, left = next(self._numbers), threading.Event()
+        self._leaving[number] = left
+        self.link.post(("leave", camera, number, within_s))
+        if self._over:
+            left.set()
+        return left
+
+    def forget(self, camera: str) -> None:
+        """What its member was told of it: another camera of this name knows nothing of that."""
+        self._told.pop(camera, None)
 
     def listen(self) -> str | None:
         """Until the member is gone (None), or something is wrong with it (what)."""
@@ -109,43 +136,69 @@ class Life:
     def _tell(self) -> None:
         if self._released:
             self.link.post(("release", [self._released.popleft() for _ in range(len(self._released))]))
-        for camera, source in self._sources.items():
-            presence, bell = source.around.presence, source.around.bell
+        if self._shown:
+            self.link.post(("shown", self._shown))
+            self._shown = []
+        for camera, source in tuple(self._sources.items()):
+            presence, bell, video = source.around.presence, source.around.bell, source.around.video
             now = (
-                presence is not None and presence.anybody,
-                presence is not None and presence.alerted,
+                presence.news if presence is not None else NO_NEWS,
                 bell.until_s if bell is not None else 0.0,
+                video.turn if video is not None else 0,
+                math.inf if source.around.ration is None else source.around.ration.most_fps,
             )
-            before = self._told.get(camera, (False, False, 0.0))
+            before = self._told.get(camera, (NO_NEWS, 0.0, 0, math.inf))
             if now == before or source.over:
                 continue
             self._told[camera] = now
-            if now[:2] != before[:2]:
-                self.link.post(("presence", camera, *now[:2]))
+            if now[0] != before[0]:
+                self.link.post(("presence", camera, *now[0]))
+            if now[1] != before[1]:
+                self.link.post(("bell", camera, now[1]))
             if now[2] != before[2]:
-                self.link.post(("bell", camera, now[2]))
+                self.link.post(("watch", camera, now[2]))
+            if now[3] != before[3]:
+                self.link.post(("ration", camera, now[3]))
 
     def _heed(self, letter: Mapping[str, Any]) -> None:
         if "thread" in letter:
             self._threads[letter["thread"]] = letter["of"]
             return
+        if "left" in letter:
+            if (left := self._leaving.pop(letter["left"], None)) is not None:
+                left.set()
+            return
         if "frame" in letter:
-            source = self._sources[letter["of"]]
+            source = self._sources.get(letter["of"])
+            if source is None:  # it was given up while its member was stuck
+                self._released.append(int(letter["frame"][0]))
+                return
             frame = self._frame(source, letter["frame"])
             source.books.write(letter["news"][letter["of"]], frames_here=1)
             source.arrived(frame)
             return
+        if "video" in letter:
+            source = self._sources.get(letter["of"])
+            video = None if source is None else source.around.video
+            if video is None and "fragment" in letter:
+                self._shown.append((letter["of"], int(letter["fragment"][0])))
+            block = None if video is None else shown(video, letter, self._running.memory)
+            if block is not None:
+                self._shown.append((letter["of"], block))
+            return
         for camera, news in letter.get("news", {}).items():
-            self._sources[camera].books.write(news)
+            if (source := self._sources.get(camera)) is not None:
+                source.books.write(news)
         for camera, told in letter.get("footage", {}).items():
-            self._footage[camera].told(told)
-        if "over" in letter:
-            self._sources[letter["over"]].end(letter["why"])
+            if (footage := self._footage.get(camera)) is not None:
+                footage.told(told)
+        if "over" in letter and (source := self._sources.get(letter["over"])) is not None:
+            source.end(letter["why"])
         if "picture" in letter:
             at = letter.get("at")
             self._questions.answer(letter["picture"], None if at is None else self._picture(*at))
-        if "clip" in letter:
-            self._footage[letter["of"]].made(letter["clip"], letter["is"])
+        if "clip" in letter and (footage := self._footage.get(letter["of"])) is not None:
+            footage.made(letter["clip"], letter["is"])
         if "finished" in letter:
             self.finished.set()
 
@@ -174,4 +227,4 @@ class Life:
 
 def wanted(sources: Mapping[str, RemoteSource]) -> list[RemoteSource]:
     """Those that somebody still iterates."""
-    return [source for source in sources.values() if not source.over]
+    return [source for source in tuple(sources.values()) if not source.over]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import mmap
 import socket
@@ -23,9 +22,11 @@ from streamer.crew.letters import line, read_packed
 from streamer.crew.memory import picture_at
 from streamer.crew.news import NewsOf, heard_by
 from streamer.crew.orders import Equipment, Orders
+from streamer.crew.video import SentVideo
 from streamer.errors import SourceError
 from streamer.ledger import CameraStatus, Drop, FrameLedger
 from streamer.presence import Presence
+from streamer.ration import Ration
 from streamer.stages import FrameSource
 from streamer.surroundings import Surroundings
 from streamer.types import Clip, Frame, Picture
@@ -44,6 +45,8 @@ class _Camera:
     source: FrameSource
     around: Surroundings
     news: NewsOf
+    video: SentVideo
+    worker: Worker
 
 
 class Member:
@@ -64,18 +67,14 @@ class Member:
         self._sent_s = clock.monotonic()
         self._looked_s = float("-inf")
         self._told_footage: dict[str, object] = {}
-        self._has_footage = any(equipment.footage(name) is not None for name in orders.cameras)
         self._cameras = {name: self._open(name) for name in orders.cameras}
-        self._workers = [
-            Worker(f"capture:{name}", functools.partial(self._capture, name, camera), lambda: None)
-            for name, camera in self._cameras.items()
-        ]
         self._news = Worker("news", self._tell_news, lambda: None)
 
     def run(self) -> None:
         """Until told to stop; what was written to disk is complete then."""
-        for worker in (self._news, *self._workers):
-            worker.start()
+        self._news.start()
+        for camera in self._cameras.values():
+            camera.worker.start()
         with contextlib.suppress(EOFError, OSError):
             while True:
                 kind, *words = read_packed(self._connection)
@@ -87,15 +86,19 @@ class Member:
     def _open(self, name: str) -> _Camera:
         waited_s: list[float] = []
         now_s = self._clock.monotonic()
+        video = SentVideo(name, self._arena, self._memory, self._send)
         around = Surroundings(
             FrameLedger(name),
             CameraStatus(name, now_s),
             heard_by(waited_s, name),
             WakeBell(self._clock.monotonic),
             Presence(),
-            self._equipment.tap(name),
+            self._equipment.tap(name, video),
+            ration=Ration(),
         )
-        return _Camera(self._equipment.source(name, around), around, NewsOf(around, waited_s, now_s))
+        worker = Worker(f"capture:{name}", lambda: self._capture(name, camera), lambda: None)
+        camera = _Camera(self._equipment.source(name, around), around, NewsOf(around, waited_s, now_s), video, worker)
+        return camera
 
     # --- what the house says --------------------------------------------------------------------------------------
 
@@ -105,19 +108,21 @@ class Member:
                 for block in words[0]:
                     self._pictures.pop(block, None)
                     self._arena.give_back(block)
-            case "presence":
-                camera, anybody, alerted = words
-                if (presence := self._cameras[camera].around.presence) is not None:
-                    presence.sees(int(anybody), alerted)
-            case "bell":
-                camera, until_s = words
-                left_s = until_s - self._clock.monotonic()
-                if left_s > 0 and (bell := self._cameras[camera].around.bell) is not None:
-                    bell.ring(left_s)
+            case "shown":
+                for name, block in words[0]:
+                    if name in self._cameras:
+                        self._cameras[name].video.release(block)
+                    else:
+                        self._arena.give_back(block)
             case "picture":
                 self._send(self._picture(*words))
-            case "close":
-                self._cameras[words[0]].source.close()
+            case "presence" | "bell" | "watch" | "ration" | "close":
+                if (known := self._cameras.get(words[0])) is not None:  # it may just have left
+                    self._tell_camera(kind, known, words[1:])
+            case "take":
+                self._take(*words)
+            case "leave":
+                self._let_go(*words)
             case "clip":
                 camera, opened = words
                 self._begin_clip(camera, opened)
@@ -127,6 +132,50 @@ class Member:
                     footage.end(alert_id, at)
             case "finish":
                 threading.Thread(target=self._finish, args=words, name="finish", daemon=True).start()
+
+    def _tell_camera(self, kind: str, camera: _Camera, words: list[Any]) -> None:
+        around = camera.around
+        match kind:
+            case "presence":
+                if around.presence is not None:
+                    anybody, alerted, moving, vacant_frames = words
+                    around.presence.hears((anybody, alerted, moving, vacant_frames))
+            case "bell":
+                left_s = words[0] - self._clock.monotonic()
+                if left_s > 0 and around.bell is not None:
+                    around.bell.ring(left_s)
+            case "watch":
+                camera.video.watch(words[0])
+            case "ration":
+                if around.ration is not None:
+                    around.ration.most_fps = float(words[0])
+            case "close":
+                camera.source.close()
+
+    def _take(self, name: str, orders: Any) -> None:
+        self._equipment.take(name, orders)
+        camera = self._open(name)
+        with self._sending:
+            self._cameras = {**self._cameras, name: camera}
+        camera.worker.start()
+
+    def _let_go(self, name: str, number: int, within_s: float) -> None:
+        """From now on nothing is told of the camera but its clips: another of its name may come at once."""
+        with self._sending:
+            camera = self._cameras.get(name)
+            self._cameras = {each: other for each, other in self._cameras.items() if each != name}
+            self._told_footage.pop(name, None)
+        complete = self._equipment.let_go(name)
+
+        def leave() -> None:
+            deadline = Deadline(within_s)
+            if camera is not None:
+                camera.source.close()
+                camera.worker.join(deadline)
+            complete(deadline.remaining())
+            self._send({"left": number})
+
+        threading.Thread(target=leave, name=f"leave:{name}", daemon=True).start()
 
     def _picture(self, question: int, block: int) -> dict[str, object]:
         picture = self._pictures.get(block)
@@ -158,8 +207,8 @@ class Member:
         for camera in self._cameras.values():
             camera.source.close()
         deadline = Deadline(ENDS_WITHIN_S)
-        for worker in self._workers:
-            worker.join(deadline)
+        for camera in self._cameras.values():
+            camera.worker.join(deadline)
         self._equipment.finish(ENDS_WITHIN_S)
 
     # --- what it says to the house --------------------------------------------------------------------------------
@@ -170,6 +219,8 @@ class Member:
         try:
             with contextlib.closing(camera.source.frames()) as frames:  # type: ignore[type-var]
                 for frame in frames:
+                    if self._cameras.get(name) is not camera:  # it left, and this thread was stuck meanwhile
+                        return
                     self._hand_over(name, camera, frame)
         except SourceError as error:
             why = str(error)
@@ -177,8 +228,9 @@ class Member:
             _log.exception("camera %r: its capture failed and will not come back before a restart", name)
             why = f"camera '{name}': internal error in capture: {type(error).__name__}: {error}"
         with self._sending:
-            news = camera.news.since(self._clock.monotonic(), all_signs=True)
-            self._put(line({"over": name, "why": why, "news": {name: news}}))
+            if self._cameras.get(name) is camera:
+                news = camera.news.since(self._clock.monotonic(), all_signs=True)
+                self._put(line({"over": name, "why": why, "news": {name: news}}))
 
     def _hand_over(self, name: str, camera: _Camera, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
@@ -207,7 +259,7 @@ class Member:
         now_s = self._clock.monotonic()
         news = {name: new for name, camera in self._cameras.items() if (new := camera.news.since(now_s))}
         footage = {}
-        if self._has_footage and (every or now_s - self._looked_s >= FOOTAGE_EVERY_S):
+        if every or now_s - self._looked_s >= FOOTAGE_EVERY_S:
             self._looked_s, footage = now_s, self._footage_news()
         return {"news": news, "footage": footage}
 

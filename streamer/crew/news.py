@@ -6,6 +6,7 @@ monotonic seconds, which mean the same in every process of a machine.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,8 @@ SIGN_EVERY_S = 1.0
 """So often the time of the last frame is told where nothing else is new."""
 
 News = dict[str, Any]
+_MOST_COUNTED = 2**53
+_MOST_SESSIONS = 10_000
 
 
 class NewsOf:
@@ -107,19 +110,25 @@ class BooksOf:
         with self._lock:
             if self._sealed:
                 return
-            if "frames" in news:
-                self._write_frames(*news["frames"])
-            self._held -= frames_here
-            if "link" in news:
-                self._write_link(*news["link"])
-            if "sign" in news:
-                frame_s, skew_s = news["sign"]
-                self._around.status.frame(float(frame_s), skew_s)
-            if "sleep" in news:
-                now_s, *reading = news["sleep"]
-                self._around.sleep.add(SleepReading(*reading), now_s)
-            for seconds in news.get("waited", ()):
-                self._around.sleep.first_offered(float(seconds))
+            try:
+                self._write(news, frames_here)
+            except (AttributeError, IndexError, OverflowError) as error:
+                raise ValueError(f"no news: {error}") from error
+
+    def _write(self, news: News, frames_here: int) -> None:
+        if "frames" in news:
+            self._write_frames(*news["frames"])
+        self._held -= frames_here
+        if "link" in news:
+            self._write_link(*news["link"])
+        if "sign" in news:
+            frame_s, skew_s = news["sign"]
+            self._around.status.frame(_seconds(frame_s), None if skew_s is None else _seconds(skew_s))
+        if "sleep" in news:
+            now_s, *reading = news["sleep"]
+            self._around.sleep.add(_reading(*reading), _seconds(now_s))
+        for seconds in news.get("waited", ()):
+            self._around.sleep.first_offered(_seconds(seconds))
 
     def lose(self, now_s: float, why: str) -> None:
         """The member is gone, and with it what it held of this camera."""
@@ -139,11 +148,13 @@ class BooksOf:
 
     def _write_frames(self, received: int, skipped: Mapping[str, int], dropped: Mapping[str, int]) -> None:
         ledger = self._around.ledger
-        ledger.received(received)
-        for skip, n in skipped.items():
-            ledger.skipped(Skip(skip), n)
-        for drop, n in dropped.items():
-            ledger.dropped(Drop(drop), n)
+        skips = {Skip(skip): _count(n) for skip, n in skipped.items()}
+        drops = {Drop(drop): _count(n) for drop, n in dropped.items()}
+        ledger.received(_count(received))
+        for skip, n in skips.items():
+            ledger.skipped(skip, n)
+        for drop, n in drops.items():
+            ledger.dropped(drop, n)
         self._held += received - sum(skipped.values()) - sum(dropped.values())
 
     def _write_link(
@@ -156,10 +167,11 @@ class BooksOf:
         codec: str | None,
         decoder: str | None,
     ) -> None:
-        status = self._around.status
+        status, since_s = self._around.status, _seconds(since_s)
         if sessions and source_wh is not None:
-            for _ in range(sessions):
-                status.online(since_s, (source_wh[0], source_wh[1]), codec or "", decoder)
+            wh = _count(source_wh[0]), _count(source_wh[1])
+            for _ in range(_count(sessions, _MOST_SESSIONS)):
+                status.online(since_s, wh, codec or "", decoder)
         match Link(link):
             case Link.OFFLINE:
                 status.offline(since_s, trouble or "")
@@ -167,6 +179,26 @@ class BooksOf:
                 status.ended(since_s)
             case _:
                 pass
+
+
+def _count(said: object, most: int = _MOST_COUNTED) -> int:
+    """A whole number that a member may say; a process that takes apart what cameras send may say anything."""
+    if not isinstance(said, int) or not 0 <= said <= most:
+        raise ValueError(f"{str(said)[:60]} is no count")
+    return said
+
+
+def _seconds(said: object) -> float:
+    if not isinstance(said, int | float) or not math.isfinite(said):
+        raise ValueError(f"{str(said)[:60]} is no time")
+    return float(said)
+
+
+def _reading(
+    asleep: bool, asleep_s: float, wakes: Mapping[str, int], decode_s: float, ring_bytes: int, why_not: str | None
+) -> SleepReading:
+    counted = {str(why): _count(n) for why, n in wakes.items()}
+    return SleepReading(bool(asleep), _seconds(asleep_s), counted, _seconds(decode_s), _count(ring_bytes), why_not)
 
 
 def heard_by(waited_s: list[float], camera: str) -> SleepBook:

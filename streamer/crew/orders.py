@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streamer.live_video import VideoOutlet
 from streamer.stages import FrameSource, PacketTap
 from streamer.surroundings import Surroundings
 from streamer.types import AlertChange, Clip
@@ -47,8 +48,8 @@ class Footage(Protocol):
 class Equipment(Protocol):
     """What makes of a member's orders something that runs; in the member's process."""
 
-    def tap(self, camera: str) -> PacketTap | None:
-        """What is shown the camera's packets."""
+    def tap(self, camera: str, video: VideoOutlet) -> PacketTap | None:
+        """What is shown the camera's packets, and makes its video while somebody watches."""
         ...
 
     def footage(self, camera: str) -> Footage | None:
@@ -57,6 +58,14 @@ class Equipment(Protocol):
 
     def source(self, camera: str, around: Surroundings) -> FrameSource:
         """The camera itself."""
+        ...
+
+    def take(self, camera: str, orders: Any) -> None:
+        """A camera that was not in the first orders, or comes back with others; before anything else is asked of it."""
+        ...
+
+    def let_go(self, camera: str) -> Callable[[float], None]:
+        """Forget the camera; what is returned completes its footage in so many seconds, once nothing more is read."""
         ...
 
     def finish(self, within_s: float) -> None:

@@ -35,6 +35,7 @@ class RemoteSource:
         self._arrived: queue.SimpleQueue[Frame | _End] = queue.SimpleQueue()
         self.closing_since_s: float | None = None
         self.over = False
+        self.given_up = False  # no member is to read it any more
 
     @property
     def camera(self) -> str:
@@ -58,6 +59,11 @@ class RemoteSource:
     def close(self) -> None:
         """Ask frames() to end soon; from any thread, returns at once."""
         self._station.close_camera(self)
+
+    @property
+    def station(self) -> Station:
+        """Whose member reads it now."""
+        return self._station
 
     def read_by(self, station: Station) -> None:
         """From now on another member reads it."""

@@ -29,7 +29,8 @@ class RemoteFootage:
         self._post = post
         self._lock = threading.Lock()
         self._wanted: dict[str, Done] = {}
-        self._counted: Counter[Row] = Counter()  # by members that are gone, and by ourselves
+        # by members that are gone, and by ourselves; there from the start, so that the first one is seen as a rise
+        self._counted: Counter[Row] = Counter({(FAILURES, (camera, "crashed")): 0})
         self._newest: dict[Row, float] = {}
         self._ring_bytes = 0
 

@@ -21,6 +21,7 @@ from streamer.workers import Deadline, Worker
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 GOOD_LIFE_S = 60.0
+LEAVES_LATE_S = 1.0
 CRASHES_TOGETHER = 2
 """So often may a camera take others down with it."""
 
@@ -63,10 +64,46 @@ class Station:
     # --- from any thread ------------------------------------------------------------------------------------------
 
     def take(self, source: RemoteSource, orders: Any, footage: RemoteFootage | None) -> None:
-        """One camera more; before begin()."""
-        self._sources[source.camera], self._orders[source.camera] = source, orders
+        """One camera more; a member that runs already begins with it at once."""
+        camera = source.camera
+        with self._lock:
+            if source.given_up:
+                return
+            source.read_by(self)
+            self._sources[camera], self._orders[camera] = source, orders
+            if footage is not None:
+                self._footage[camera] = footage
+            if self._life is not None:
+                self._life.link.post(("take", camera, orders))
+        self._stir.set()
+
+    def let_go(self, source: RemoteSource, within_s: float) -> bool:
+        """Forget a camera whose source has ended; its footage is completed first. False where that took longer.
+
+        From any thread but the station's own.
+        """
+        camera, left = source.camera, None
+        source.given_up = True
+        with self._lock:
+            if self._life is not None and camera in self._sources:
+                left = self._life.ask_to_leave(camera, within_s)
+                left = None if self._life.is_deaf else left
+        in_time = left is None or left.wait(within_s + LEAVES_LATE_S)
+        with self._lock:
+            self._sources.pop(camera, None)
+            self._orders.pop(camera, None)
+            footage = self._footage.pop(camera, None)
+            self._crashes.pop(camera, None)
+            if self._life is not None:
+                self._life.forget(camera)
         if footage is not None:
-            self._footage[source.camera] = footage
+            footage.lose()
+        return in_time
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no camera."""
+        return not self._sources
 
     def begin(self) -> None:
         """Start the member; once more is harmless."""
@@ -123,13 +160,16 @@ class Station:
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while not self._closing.is_set():
+        while True:
+            self._stir.clear()
+            if self._closing.is_set():
+                break
             for source in wanted(self._sources):
                 if source.closing_since_s is not None:
                     source.end()
             if not wanted(self._sources):
-                self._closing.wait()
-                break
+                self._stir.wait()
+                continue
             began_s = self._clock.monotonic()
             how, blamed = self._live()
             if self._closing.is_set():
@@ -139,7 +179,8 @@ class Station:
             self.restarts += 1
             self._tell_loss(how, pause_s)
             self._stir.clear()
-            if not all(source.closing_since_s is not None for source in wanted(self._sources)):
+            closes = all(source.closing_since_s is not None for source in wanted(self._sources))
+            if not closes and not self._closing.is_set():
                 self._stir.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         for source in wanted(self._sources):
@@ -159,9 +200,12 @@ class Station:
             extra={"camera": blamed, "event": "set apart"},
         )
         apart = self._another()
-        source, footage = self._sources.pop(blamed), self._footage.pop(blamed, None)
-        apart.take(source, self._orders.pop(blamed), footage)
-        source.read_by(apart)
+        with self._lock:
+            source, footage = self._sources.pop(blamed, None), self._footage.pop(blamed, None)
+            orders = self._orders.pop(blamed, None)
+        if source is None:  # it was let go meanwhile
+            return False
+        apart.take(source, orders, footage)
         if footage is not None:
             footage.made_by(apart.post)
         apart.begin()
@@ -173,16 +217,18 @@ class Station:
             life = Life(self._start(), self._sources, self._footage, self._closing, self._clock)
         except OSError as error:
             return f"could not be started: {error}", None
-        cameras = {source.camera: self._orders[source.camera] for source in wanted(self._sources)}
-        life.link.post(Orders(cameras, self._memory_bytes, self._common))
-        self._life = life
+        with self._lock:
+            cameras = {source.camera: self._orders[source.camera] for source in wanted(self._sources)}
+            life.link.post(Orders(cameras, self._memory_bytes, self._common))
+            self._life = life
         why = None
         try:
             why = life.listen()
         finally:
-            self._life = None
+            with self._lock:
+                self._life = None
             how, blamed = life.end()
-            for footage in self._footage.values():
+            for footage in tuple(self._footage.values()):
                 footage.lose()
         how = why or how
         if blamed is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ from streamer.fit import Fit, InputFit
 from streamer.sessions import Device, Provider, may_be, written
 from streamer.sessions.batch_sizes import Run
 from streamer.sessions.providers import Precision
+from streamer.stages import nothing
 from streamer.types import Detections, Frame, PictureFeatures
 
 Tensors = dict[str, NDArray[Any]]
 
+_log = logging.getLogger("streamer.detect")
+
+_ONE = np.float32(1)
+_SPOILED_TOLD = 5
 _FEATURES = ("frame_embedding", "feature_map")
 """Outputs that any net may have: float (B, E) and (B, C, h, w), see types.PictureFeatures."""
 
@@ -37,7 +43,7 @@ class Timings:
 
     prepare_s: pictures into the batch; run_s: inside session.run, run_cpu_s: the calling thread's CPU time of it (all
     of it with one thread); decode_s: outputs to detections. strange_rows: boxes given up because they held NaN or
-    infinity.
+    infinity; spoiled_frames: frames that count as empty because the outputs did not fit together.
     """
 
     frames: int = 0
@@ -47,6 +53,7 @@ class Timings:
     run_cpu_s: float = 0.0
     decode_s: float = 0.0
     strange_rows: int = 0
+    spoiled_frames: int = 0
 
     def __add__(self, other: Timings) -> Timings:
         """Both together."""
@@ -117,16 +124,18 @@ class OnnxDetector:
         """Wall seconds spent inside session.run so far."""
         return self._timings.run_s
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """One Detections per frame, boxes in source pixels. Raises InferenceError."""
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
+        """One Detections per frame, boxes in source pixels; before_run: see stages.Detector. Raises InferenceError."""
         with self._one_at_a_time:
             began = time.perf_counter()
             fits = [self.input_fit.of(frame.source_wh) for frame in frames]
             batch = self._filled(frames, fits)
             prepared = time.perf_counter()
+            if frames:
+                before_run()
             found: list[Detections] = []
             run_s = run_cpu_s = 0.0
-            strange = runs = 0
+            strange = spoiled = runs = 0
             for first, n, padded in self._runs(len(frames)):
                 run_began, cpu_began = time.perf_counter(), time.thread_time()
                 tensors = self._run(batch, first, padded)
@@ -134,13 +143,16 @@ class OnnxDetector:
                 run_s += time.perf_counter() - run_began
                 runs += 1
                 for picture in range(n):
-                    candidates, rejected = _finite(self._layout.decode(tensors, picture))
+                    try:
+                        detections, rejected = self._read(tensors, picture, fits[first + picture])
+                    except (ValueError, IndexError) as error:
+                        detections, rejected = Detections.none(self.labels), 0
+                        self._note_spoiled(frames[first + picture], error)
+                        spoiled += 1
                     strange += rejected
-                    fit = fits[first + picture]
-                    found.append(replace(self._detections(candidates, fit), features=_features(tensors, picture, fit)))
+                    found.append(detections)
             so_far = self._timings
-            self._timings = replace(
-                so_far,
+            self._timings = Timings(
                 frames=so_far.frames + len(frames),
                 runs=so_far.runs + runs,
                 prepare_s=so_far.prepare_s + prepared - began,
@@ -148,8 +160,34 @@ class OnnxDetector:
                 run_cpu_s=so_far.run_cpu_s + run_cpu_s,
                 decode_s=so_far.decode_s + time.perf_counter() - prepared - run_s,
                 strange_rows=so_far.strange_rows + strange,
+                spoiled_frames=so_far.spoiled_frames + spoiled,
             )
             return found
+
+    def _read(self, tensors: Tensors, picture: int, fit: Fit) -> tuple[Detections, int]:
+        """What one picture's share of the outputs says, and how many rows were given up. Raises ValueError, IndexError
+        where the outputs do not fit together."""
+        candidates = self._layout.decode(tensors, picture)
+        rows, highest = len(candidates.scores), int(candidates.class_ids.max(initial=-1))
+        if candidates.boxes_xyxy.shape != (rows, 4) or candidates.class_ids.shape != (rows,):
+            raise ValueError(f"{rows} scores, boxes {written(candidates.boxes_xyxy.shape)}")
+        if highest >= len(self.labels):
+            raise ValueError(f"class {highest}, and there are {len(self.labels)} labels")
+        candidates, rejected = _finite(candidates)
+        detections = self._detections(candidates, fit)
+        if self.gives_features:
+            detections = replace(detections, features=_features(tensors, picture, fit))
+        return detections, rejected
+
+    def _note_spoiled(self, frame: Frame, error: Exception) -> None:
+        """A net that answers one frame with nonsense answers many: each is counted, a few are told."""
+        count = self._timings.spoiled_frames
+        if count < _SPOILED_TOLD or count % 1000 == 0:
+            _log.error(
+                "camera %r, frame %d: what the model gave cannot be read, the frame counts as empty: %s",
+                *(frame.camera, frame.index, error),
+                extra={"camera": frame.camera, "event": "frame_spoiled"},
+            )
 
     def warm_up(self) -> None:
         """Run on noise, so that the first frame finds everything allocated, and check what only a run can show.
@@ -170,7 +208,11 @@ class OnnxDetector:
                     raise ArtifactError(f"{self._where}: cannot be run{many}: {error}") from error
                 self._check_shapes(tensors, n)
                 for picture in range(n):
-                    self._check_scores(self._layout.decode(tensors, picture))
+                    try:
+                        self._check_scores(self._layout.decode(tensors, picture))
+                        self._read(tensors, picture, whole)
+                    except (ValueError, IndexError) as error:
+                        raise ArtifactError(f"{self._where}: its outputs do not fit together: {error}") from error
 
     def _runs(self, n_frames: int) -> list[Run]:
         """As few as the session is prepared for, or one by one where the graph takes one picture."""
@@ -206,11 +248,13 @@ class OnnxDetector:
             )
         boxes = fit.to_source(candidates.boxes_xyxy[rows])
         # What lies in the padding alone has no area in the picture.
-        has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        rows = rows[has_area]
+        larger_than_0 = boxes[:, 2:] > boxes[:, :2]
+        if not larger_than_0.all():
+            has_area = larger_than_0.all(axis=1)
+            boxes, rows = boxes[has_area], rows[has_area]
         # Half precision may round a score to a hair above 1.
-        scores = np.minimum(candidates.scores[rows], np.float32(1))
-        return Detections(boxes[has_area], scores, candidates.class_ids[rows], self.labels)
+        scores = np.minimum(candidates.scores[rows], _ONE)
+        return Detections(boxes, scores, candidates.class_ids[rows], self.labels)
 
     def _check_shapes(self, tensors: Tensors, n: int) -> None:
         for output in self._manifest.outputs:
@@ -233,16 +277,15 @@ class OnnxDetector:
             )
 
 
-def _features(tensors: Tensors, picture: int, fit: Fit) -> PictureFeatures | None:
-    if not tensors.keys() >= {*_FEATURES}:
-        return None
+def _features(tensors: Tensors, picture: int, fit: Fit) -> PictureFeatures:
     return PictureFeatures(tensors["frame_embedding"][picture], tensors["feature_map"][picture], fit)
 
 
 def _finite(candidates: Candidates) -> tuple[Candidates, int]:
     """The rows without NaN and infinity, and how many others there were."""
-    good = np.isfinite(candidates.scores) & np.isfinite(candidates.boxes_xyxy).all(axis=1)
-    rejected = len(good) - int(np.count_nonzero(good))
-    if not rejected:
+    scores, boxes = np.isfinite(candidates.scores), np.isfinite(candidates.boxes_xyxy)
+    if scores.all() and boxes.all():
         return candidates, 0
+    good = scores & boxes.all(axis=1)
+    rejected = len(good) - int(np.count_nonzero(good))
     return Candidates(candidates.boxes_xyxy[good], candidates.scores[good], candidates.class_ids[good]), rejected

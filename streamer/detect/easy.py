@@ -13,7 +13,7 @@ A frame is easy where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from streamer.detect.regions.changes import Cells, Gray, Mask, cells_of, changed, gray_of, painted
 from streamer.fit import Fit, InputFit
-from streamer.stages import Detector
+from streamer.stages import Detector, nothing
 from streamer.types import Boxes, Detections, Frame
 
 Floats = NDArray[np.float32]
@@ -93,7 +93,13 @@ class EasyFrames:
         self.input_fit: InputFit = inner.input_fit
         self._memories: dict[str, _Memory] = {}
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def limit(self, camera: str, limits: EasyLimits | None) -> None:
+        """From now on these are the camera's limits, or it has none; while none of its frames is on its way."""
+        others = {name: each for name, each in self._limits.items() if name != camera}
+        self._limits = others if limits is None else {**others, camera: limits}
+        self._memories.pop(camera, None)
+
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
         """One Detections per frame; of easy ones the last look's, its boxes moved. Raises InferenceError."""
         glances = [_Glance.of(frame) if frame.camera in self._limits else None for frame in frames]
         easy = [
@@ -101,7 +107,7 @@ class EasyFrames:
             for frame, glance in zip(frames, glances, strict=True)
         ]
         hard = [frame for frame, answer in zip(frames, easy, strict=True) if answer is None]
-        looked = iter(self._inner.detect(hard) if hard else ())
+        looked = iter(self._inner.detect(hard, before_run) if hard else ())
         answers = []
         for frame, glance, answer in zip(frames, glances, easy, strict=True):
             found = next(looked) if answer is None else answer

@@ -29,13 +29,18 @@ def nms(
     iou_above. Boxes without area do not stay. No NaN, please.
     """
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    rows = np.flatnonzero((sides > 0).all(axis=1))
-    rows = rows[np.argsort(-scores[rows], kind="stable")[:_MOST]]
+    larger_than_0: NDArray[np.bool_] = sides > 0
+    rows = (-scores).argsort(kind="stable")
+    if not larger_than_0.all():
+        rows = rows[(larger_than_0[:, 0] & larger_than_0[:, 1])[rows]]
+    rows = rows[:_MOST]
     if not len(rows):
         return rows
     # OpenCV's stubs ask for lists; arrays spare the way through Python. Ranks for scores: it wants those above 0.
-    xywh: Any = np.concatenate([boxes_xyxy[rows, :2], sides[rows]], axis=1).astype(np.float64)
+    xywh: Any = np.empty((len(rows), 4), np.float64)
+    xywh[:, :2], xywh[:, 2:] = boxes_xyxy[rows, :2], sides[rows]
     ranks: Any = np.arange(len(rows), 0, -1, dtype=np.float32)
     classes: Any = class_ids[rows].astype(np.int32)
-    kept = cv2.dnn.NMSBoxesBatched(xywh, ranks, classes, 0.0, iou_above)
-    return rows[np.asarray(kept, np.int64).reshape(-1)[:at_most]]
+    kept: Any = cv2.dnn.NMSBoxesBatched(xywh, ranks, classes, 0.0, iou_above)
+    stay: NDArray[np.int64] = rows[kept[:at_most]]
+    return stay

@@ -24,6 +24,8 @@ _log = logging.getLogger("streamer.detect")
 _SIZES = (1, 2, 4, 8, 16, 32)
 _ROUNDS = 3
 _TRIAL_S = 0.4
+_MEASURES = "leaner graphs"
+"""What plans that are kept were measured on: another text where what runs of the same model has changed."""
 
 
 def measured(open_lanes: Open, tried: Sequence[Arrangement], max_batch: int) -> tuple[Plan, list[OnnxDetector]]:
@@ -84,6 +86,7 @@ def plan_file(root: Path, detector: OnnxDetector, cores: int, max_batch: int) ->
     import onnxruntime
 
     about = (
+        _MEASURES,
         detector.model_hash,
         _cpu(),
         os.cpu_count(),

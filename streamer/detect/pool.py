@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from streamer.detect.detector import OnnxDetector, Timings
 from streamer.fit import InputFit
+from streamer.stages import nothing
 from streamer.types import Detections, Frame
 
 
@@ -47,10 +48,10 @@ class DetectorPool:
         """Where the time of all lanes went so far."""
         return sum((each.timings for each in self._detectors[1:]), self.first.timings)
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """One Detections per frame, boxes in source pixels. Raises InferenceError."""
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
+        """One Detections per frame, boxes in source pixels; before_run: see stages.Detector. Raises InferenceError."""
         detector = self._free.get()
         try:
-            return detector.detect(frames)
+            return detector.detect(frames, before_run)
         finally:
             self._free.put(detector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.detect.classifier import Classifier
 from streamer.fit import InputFit
-from streamer.stages import Detector
+from streamer.stages import Detector, nothing
 from streamer.types import Boxes, Detections, Frame
 
 LEAST_SCORE = 0.1
@@ -42,9 +42,14 @@ class SecondLooks:
         self.labels: tuple[str, ...] = inner.labels
         self.input_fit: InputFit = inner.input_fit
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def look(self, camera: str, look: SecondLook | None) -> None:
+        """From now on this camera is looked at again so, or not; while none of its frames is on its way."""
+        others = {name: each for name, each in self._looks.items() if name != camera}
+        self._looks = others if look is None else {**others, camera: look}
+
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
         """One Detections per frame, rows by falling score. Raises InferenceError."""
-        found = self._inner.detect(frames)
+        found = self._inner.detect(frames, before_run)
         rows = [self._doubtful(frame, each) for frame, each in zip(frames, found, strict=True)]
         for classifier in {look.classifier: None for look in self._looks.values()}:
             mine = [

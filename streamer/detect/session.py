@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.artifacts import Artifact, Manifest
+from streamer.detect.leaner import leaner
 from streamer.errors import ArtifactError, ConfigError
 from streamer.onnx_opset import refuse_other_opset
 from streamer.sessions import Device, OnnxSession, Provider, Session, TensorInfo, compare
@@ -40,7 +41,7 @@ def open_session(
         if device not in (None, "cpu"):
             raise ConfigError([f"model.device: the provider 'cpu' runs on the CPU; found {device!r}"])
         refuse_halves(provider, precision, manifest.precision)
-        session = OnnxSession(graph, named, provider, threads)
+        session = OnnxSession(leaner(graph, named), named, provider, threads)
     else:
         session = _on_gpu(graph, named, manifest, provider, threads, device_number(provider, device), precision)
     if problems := differences(session, manifest):

@@ -41,6 +41,9 @@ MOST_CLIPS = 16
 ANALYSIS_LAG_S = 3.0
 """How late an alert may come, besides the time that its rule waits: decoding, the queue for the model, the writer."""
 
+REASONS = ("disk", "behind", "codec", "nothing", "too_many", "internal")
+"""Why footage is lost (docs/footage.md); shown from the start, so that the first loss is seen as a rise."""
+
 Done = Callable[[Clip | None], None]
 
 
@@ -210,8 +213,8 @@ class CameraFootage:
         """For telemetry."""
         if self.makes_clips:
             yield "streamer_clips_total", (self.camera,), float(self._written)
-        for reason, n in tuple(self._failures.items()):
-            yield "streamer_footage_failures_total", (self.camera, reason), float(n)
+        for reason in REASONS:
+            yield "streamer_footage_failures_total", (self.camera, reason), float(self._failures[reason])
 
     @property
     def ring_bytes(self) -> int:

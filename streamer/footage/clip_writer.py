@@ -52,7 +52,6 @@ class ClipWriter:
         self._path = folder / wish.path
         self._unfinished = self._path.with_name(f"{UNFINISHED}{self._path.name}")
         self._file: VideoFile | None = None
-        self._codec = ""
         self._excerpt = Excerpt(most_s=wish.most_s, longest_gap_s=LONGEST_GAP_S)
 
     def end_at(self, at: float) -> None:
@@ -86,7 +85,7 @@ class ClipWriter:
             bytes=size,
             from_at=from_at,
             to_at=from_at + self._file.seconds,
-            codec=self._codec,
+            codec=self._file.codec,
         )
 
     def abandon(self) -> None:
@@ -100,7 +99,6 @@ class ClipWriter:
     def _begin(self, key: KeptPacket) -> VideoFile:
         assert self.reception.header is not None
         header = self.reception.header.completed(key.packet)
-        self._codec = header.codec
         made = datetime.fromtimestamp(self._zero_at + key.stream_s, UTC).isoformat(timespec="microseconds")
         tags = {
             "title": f"{self.wish.kind} at {self.wish.camera}",

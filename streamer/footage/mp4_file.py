@@ -16,6 +16,7 @@ from streamer.errors import FootageError
 from streamer.footage.mux_times import TIME_BASE, MuxTimes, Placed
 from streamer.footage.stream_header import StreamHeader
 from streamer.packet_ring import KeptPacket
+from streamer.room import require_room
 
 # Its index in front: a browser plays it before all of it has come. Our own tags are kept beside the usual ones.
 WHOLE: Mapping[str, str] = {"movflags": "faststart+use_metadata_tags"}
@@ -34,6 +35,11 @@ class VideoFile(Protocol):
     @property
     def seconds(self) -> float:
         """From the first picture to the end of the last."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """What is in it, as FFmpeg calls it."""
         ...
 
     def write(self, kept: KeptPacket) -> None:
@@ -61,7 +67,7 @@ class Mp4File:
     def __init__(
         self, path: Path, header: StreamHeader, options: Mapping[str, str], metadata: Mapping[str, str]
     ) -> None:
-        self._path = path
+        self._path, self.codec = path, header.codec
         self._times = MuxTimes(reorders=header.reorders)
         self._failed = False
         try:
@@ -77,6 +83,8 @@ class Mp4File:
     def write(self, kept: KeptPacket) -> None:
         """The next packet."""
         try:
+            if kept.packet.is_keyframe:
+                require_room(self._path.parent)
             self._container.mux(self._with_times(kept.packet, self._times.place(kept)))
         except (FFmpegError, OSError, ValueError) as error:
             self._failed = True
@@ -96,6 +104,7 @@ class Mp4File:
         for attempt in (1, 2):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
+                require_room(self._path.parent)
                 return self._open(header, options, metadata)
             except FileNotFoundError:  # a pruning found the folder still empty and took it away
                 if attempt == 2:

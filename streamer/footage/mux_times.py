@@ -33,6 +33,7 @@ class MuxTimes:
         self._first_s: float | None = None
         self._last_decode: int | None = None
         self._end = 0
+        self._tick_s: float | None = None  # of the packets' own times; PyAV makes a fraction of it whenever it is asked
 
     @property
     def end_s(self) -> float:
@@ -43,6 +44,8 @@ class MuxTimes:
         """The ticks of the next packet."""
         if self._first_s is None:
             self._first_s = kept.stream_s
+        if self._tick_s is None or kept.packet.is_keyframe:
+            self._tick_s = float(kept.packet.time_base) if kept.packet.time_base else None
         show = round((kept.stream_s - self._first_s) * TICKS_PER_S)
         decode, last = self._decode(kept, show), self._last_decode
         if last is not None and decode <= last:
@@ -54,7 +57,7 @@ class MuxTimes:
         return Placed(show, decode, duration)
 
     def _decode(self, kept: KeptPacket, show: int) -> int:
-        ahead_s = _ahead_of_showing_s(kept)
+        ahead_s = self._ahead_of_showing_s(kept)
         if ahead_s is not None:
             return show - round(ahead_s * TICKS_PER_S)
         if self._reorders and self._last_decode is not None:
@@ -62,17 +65,16 @@ class MuxTimes:
         return show
 
     def _duration(self, kept: KeptPacket, decode: int, last: int | None) -> int:
-        packet = kept.packet
-        if packet.duration and packet.time_base:
-            return max(1, round(packet.duration * float(packet.time_base) * TICKS_PER_S))
+        duration = kept.packet.duration
+        if duration and self._tick_s is not None:
+            return max(1, round(duration * self._tick_s * TICKS_PER_S))
         if last is not None and 1 < decode - last <= TICKS_PER_S:
             return decode - last
         return round(DEFAULT_DURATION_S * TICKS_PER_S)
 
-
-def _ahead_of_showing_s(kept: KeptPacket) -> float | None:
-    """How long before it is shown a packet is decoded; None where the stream does not tell."""
-    packet = kept.packet
-    if packet.pts is None or packet.dts is None or not packet.time_base:
-        return None
-    return max(0.0, (packet.pts - packet.dts) * float(packet.time_base))
+    def _ahead_of_showing_s(self, kept: KeptPacket) -> float | None:
+        """How long before it is shown a packet is decoded; None where the stream does not tell."""
+        pts, dts = kept.packet.pts, kept.packet.dts
+        if pts is None or dts is None or self._tick_s is None:
+            return None
+        return max(0.0, (pts - dts) * self._tick_s)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.expectations.seen import VideoTimes
+from streamer.privacy.publishable import veil_of
+from streamer.privacy.veils import Veils
 from streamer.types import AlertChange, Boxes, FrameResult, Severity, Tracks
 
 Box = tuple[float, float, float, float]
@@ -58,9 +60,13 @@ class Story:
 
 
 class Film:
-    """Gathers all of it from a replay (a stages.Sink)."""
+    """Gathers all of it from a replay (a stages.Sink), whose frames were screened.
+
+    veils: what of the video must not be seen, at any moment.
+    """
 
     def __init__(self) -> None:
+        self.veils = Veils()
         self._times = VideoTimes()
         self._stories: dict[str, Story] = {}
         self.glimpses: list[Glimpse] = []
@@ -79,6 +85,7 @@ class Film:
         """Take one frame."""
         frame, tracks = result.frame, result.tracks
         at_s = self._times.see(frame.session, frame.media_s)
+        self.veils.add(at_s, veil_of(frame))
         whole = np.array([*frame.source_wh, *frame.source_wh], np.float32)
         ids = tuple(int(each) for each in tracks.ids)
         self.glimpses.append(Glimpse(at_s, ids, tracks.boxes_xyxy / whole, _words(tracks), _fight(tracks)))

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.alerts.drawing import Points
 from streamer.expectations.seen import VideoTimes
+from streamer.privacy.publishable import Rgb, veiled
+from streamer.privacy.video import VideoWriter
 from streamer.render.artist import draw_scene
-from streamer.render.encoder import VideoWriter, even
 from streamer.render.film import Film
 from streamer.render.panel import Judged, Panel
-from streamer.render.scene import Scenes
+from streamer.render.scene import Scene, Scenes
 from streamer.types import Frame
 
 MOST_HEIGHT_PX = 1080
@@ -46,10 +45,14 @@ def render(
             if panel is None:
                 size_wh = drawn_size(frame.source_wh)
                 panel = Panel(size_wh, title, film.length_s, film.stories, judged)
-            rgb = _fitted(frame.picture.rgb(), size_wh)
-            scene = scenes.at(at_s)
-            draw_scene(rgb, scene, places)
-            video.add(even(np.concatenate([rgb, panel.draw(scene)])), at_s)
+            scene, below = scenes.at(at_s), panel.draw(scenes.at(at_s))
+
+            def draw(rgb: Rgb, scene: Scene = scene, below: Rgb = below) -> Rgb:
+                draw_scene(rgb, scene, places)
+                return np.concatenate([rgb, below])
+
+            shown = veiled(frame.picture, film.veils.at(at_s)).resized(size_wh)
+            video.add(shown.drawn(draw), at_s)
             advance(frame.media_s)
     return video.frames
 
@@ -63,12 +66,3 @@ def drawn_size(source_wh: tuple[int, int]) -> tuple[int, int]:
     elif height < LEAST_HEIGHT_PX:
         scale = float(-(-LEAST_HEIGHT_PX // height))
     return max(2, round(width * scale)), max(2, round(height * scale))
-
-
-def _fitted(rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """A copy of the picture in this size: the decoder's own is not drawn into."""
-    if (rgb.shape[1], rgb.shape[0]) == size_wh:
-        return np.array(rgb, np.uint8, order="C")
-    smaller = rgb.shape[0] > size_wh[1]
-    fitted = cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-    return np.ascontiguousarray(fitted, np.uint8)

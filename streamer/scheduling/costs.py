@@ -26,6 +26,7 @@ class CostModel:
     def __init__(self, measured: Mapping[int, float] | None = None) -> None:
         self._measured = dict(sorted((measured or {}).items()))
         self._slowness = 1.0
+        self._best: dict[int, int] = {}  # asked for with every batch; slowness does not change it
 
     @property
     def slowness(self) -> float:
@@ -38,6 +39,7 @@ class CostModel:
             return
         if not self._measured:
             self._measured = {frames: seconds}
+            self._best.clear()
             return
         now = min(seconds / self._alone(frames), _HICCUP * self._slowness)
         self._slowness += _LEARNS * (now - self._slowness)
@@ -55,9 +57,11 @@ class CostModel:
         """The smallest size whose frames cost about as little as they can; `most` while nothing is known."""
         if not self._measured:
             return most
-        per_frame = {n: self._with_handing_over(n) for n in range(1, most + 1)}
-        cheapest = min(per_frame.values())
-        return next(n for n, cost in per_frame.items() if cost <= cheapest * _NEAR_ENOUGH)
+        if most not in self._best:
+            per_frame = {n: self._with_handing_over(n) for n in range(1, most + 1)}
+            cheapest = min(per_frame.values())
+            self._best[most] = next(n for n, cost in per_frame.items() if cost <= cheapest * _NEAR_ENOUGH)
+        return self._best[most]
 
     def worth_waiting(self, waiting: int, best: int) -> bool:
         """Whether frames would be clearly cheaper in a batch of the best size than in one of those that wait."""

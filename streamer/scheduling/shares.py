@@ -24,6 +24,15 @@ class FairShares:
         if reached:
             self._now = max(self._now, min(reached))
 
+    def weigh(self, camera: str, weight: float) -> None:
+        """From now on this camera has this weight."""
+        self._weights[camera] = weight
+
+    def forget(self, camera: str) -> None:
+        """The camera is gone."""
+        self._weights.pop(camera, None)
+        self._reached.pop(camera, None)
+
     def served(self, camera: str) -> None:
         """A frame of this camera is analysed."""
         self._reached[camera] = self.tag(camera, 1)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.clock import Clock
 from streamer.errors import SinkRejected, SinkUnavailable
 from streamer.sinks.backoff import Backoff
+from streamer.sinks.fencing import FENCED, Referee
 from streamer.sinks.outbox import Outbox, StoredChange
 from streamer.sinks.receivers import Receiver
 from streamer.workers import Deadline, Worker
@@ -36,6 +38,7 @@ class ReceiverStats:
     depth: int
     oldest_pending_age_s: float
     trouble: str | None
+    fenced: int = 0
 
 
 class Courier:
@@ -63,7 +66,7 @@ class Courier:
         self._news = self._stopping = False
         self._line, self._confirmed, self._agreed = "", 0, False
         self._said = (0, 0)  # the last loss of memory that was logged: an idle receiver is asked every second
-        self._delivered = self._failed = self._rejected = self._told_again = 0
+        self._delivered = self._failed = self._rejected = self._told_again = self._fenced = 0
         self._trouble: str | None = None
         self.worker = Worker(f"deliver:{receiver.name}", self._carry, on_failure)
         outbox.register(receiver.name)
@@ -101,6 +104,7 @@ class Courier:
             self._outbox.depth(name),
             0.0 if oldest_at is None else max(0.0, self._clock.now() - oldest_at),
             self._trouble,
+            self._fenced,
         )
 
     # --- on the courier's thread --------------------------------------------------------------------------------------
@@ -138,11 +142,27 @@ class Courier:
             taken = self._deliver_one(rows[0])
         if taken:
             self._confirmed = taken[-1].row
+            fenced = self._note_fenced()
             self._outbox.delivered(name, self._confirmed)
-            self._delivered += len(taken)
-            if self._on_delivered:
-                self._on_delivered(name, taken)
+            told = [row for row in taken if row.row not in fenced] if fenced else taken
+            self._delivered += len(told)
+            if self._on_delivered and told:
+                self._on_delivered(name, told)
         return True
+
+    def _note_fenced(self) -> frozenset[int]:
+        """Set aside what the receiver has taken and told to nobody; before the mark moves, or a crash would hide it."""
+        if not isinstance(self._receiver, Referee) or not (rows := self._receiver.fenced()):
+            return frozenset()
+        for camera, n in Counter(row.camera for row in self._outbox.fenced(rows, FENCED)).items():
+            self._fenced += n
+            _log.warning(
+                "%d alert changes of camera %r are told to nobody: it moved to another node, which speaks for it now; "
+                "they are kept in the outbox as fenced",
+                *(n, camera),
+                extra={"camera": camera, "event": "fenced"},
+            )
+        return frozenset(rows)
 
     def _deliver_one(self, row: StoredChange) -> list[StoredChange]:
         """One of the rows was refused for good: the first alone, so that no other suffers for it."""
@@ -160,6 +180,7 @@ class Courier:
         name = self._receiver.name
         self._line = self._outbox.line(name)
         memory = self._receiver.remembers(self._line)
+        self._note_fenced()
         if memory is not None and memory.row and self._outbox.holds(memory.row, memory.name) is False:
             _log.error(
                 "%s remembers row %d of the outbox as %s, which this file does not hold: it is older than what was "

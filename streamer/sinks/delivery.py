@@ -86,6 +86,11 @@ class Delivery:
         return self
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether alert changes cannot be stored at this moment."""
+        return self._outbox_trouble is not None
+
+    @property
     def workers(self) -> tuple[Worker, ...]:
         """Every thread, for those who report a dead one."""
         feed = (self._feed.worker,) if self._feed is not None and self._feed.worker is not None else ()

@@ -4,6 +4,9 @@ A feed, not a record. Frames wait in a bounded queue for the next round trip, wh
 queue is full the oldest is let go; while the broker is away every frame is let go at once; both are counted. Nothing
 is tried twice, so nothing arrives twice. The state of cameras is the newest or nothing: it is written again as soon as
 the broker is back.
+
+Over a cluster of Redis one round trip is one pipeline to each server. Where cameras have leases (fencing.py), frames go
+through a script that lets in nobody whose epoch is older than the newest that the feed of their camera has seen.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from redis.exceptions import NoScriptError
 
 from streamer import broker
 from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkUnavailable
 from streamer.sinks.backoff import Backoff
+from streamer.sinks.feed_script import FEED, FEED_SHA
+from streamer.sinks.fencing import EpochOf
 from streamer.types import Detections, FrameResult, Tracks
 from streamer.wire import Keys, camera_body, dumps, frame_body, frame_fields, frame_objects, scene_of
 from streamer.workers import Deadline, Worker
@@ -69,12 +75,14 @@ class FeedStats:
     let_go: int
     waiting: int
     trouble: str | None
+    fenced: int = 0
 
 
 class LiveFeed:
     """Publishes frame results and camera states from a thread of its own.
 
-    on_published(frame) is called on that thread for every frame that the broker has acknowledged.
+    on_published(frame) is called on that thread for every frame that the broker has acknowledged. epoch_of: of a node
+    of a cluster, see fencing.py; then other nodes' cameras are left alone in the hash of cameras.
     """
 
     def __init__(
@@ -86,8 +94,9 @@ class LiveFeed:
         waiting: int = _WAITING,
         on_published: Callable[[SeenFrame], None] | None = None,
         clock: Clock | None = None,
+        epoch_of: EpochOf | None = None,
     ) -> None:
-        self._url, self._keys, self._kept = url, keys or Keys(), kept
+        self._url, self._keys, self._kept = url, keys or broker.keys_for(url), kept
         self._client = broker.connect(url)
         self._on_published, self._clock = on_published, clock or SystemClock()
         self._changed = threading.Condition()
@@ -97,7 +106,9 @@ class LiveFeed:
         self._cameras: CameraStates = {}
         self._shown: set[str] = set()
         self._cameras_new = self._away = self._stopping = False
-        self._delivered = self._let_go = 0
+        self._delivered = self._let_go = self._fenced = 0
+        self._epoch_of, self._script_there = epoch_of, False
+        self._fenced_cameras: set[str] = set()
         self._trouble: str | None = None
         self._backoff = Backoff()
         self.worker: Worker | None = None
@@ -128,7 +139,7 @@ class LiveFeed:
     def stats(self) -> FeedStats:
         """A reading."""
         with self._changed:
-            return FeedStats(self._delivered, self._let_go, len(self._frames), self._trouble)
+            return FeedStats(self._delivered, self._let_go, len(self._frames), self._trouble, self._fenced)
 
     def stop(self) -> None:
         """Send what waits while the broker is there, then end."""
@@ -170,10 +181,9 @@ class LiveFeed:
 
     def _send(self, frames: list[SeenFrame], cameras: CameraStates | None) -> None:
         pipe = self._client.pipeline(transaction=False)
-        for frame in frames:
-            pipe.xadd(self._keys.detections(frame.camera), _fields(frame), maxlen=self._kept, approximate=True)
+        calls = self._queue(pipe, frames)
         if cameras is not None:
-            if gone := self._shown - cameras.keys():
+            if self._epoch_of is None and (gone := self._shown - cameras.keys()):
                 pipe.hdel(self._keys.cameras, *gone)
             if cameras:
                 at = self._clock.now()
@@ -188,10 +198,17 @@ class LiveFeed:
         refused = [answer for answer in answers if isinstance(answer, Exception)]
         if len(refused) == len(answers) and refused:  # out of memory, read-only …: not this frame's fault
             raise broker.translate(refused[0], self._url) from refused[0]
-        accepted = [frame for frame, answer in zip(frames, answers, strict=False) if not isinstance(answer, Exception)]
+        accepted = [
+            frame
+            for sent, answer in zip(calls, answers, strict=False)
+            for frame in sent
+            if not isinstance(answer, Exception) and answer != -1
+        ]
+        fenced = self._note_fenced(calls, answers)
         with self._changed:
             self._delivered += len(accepted)
-            self._let_go += len(frames) - len(accepted)
+            self._fenced += fenced
+            self._let_go += len(frames) - len(accepted) - fenced
             self._trouble = None
         self._backoff.reset()
         if cameras is not None:
@@ -200,6 +217,49 @@ class LiveFeed:
             for frame in accepted:
                 self._on_published(frame)
 
+    def _queue(self, pipe: Any, frames: list[SeenFrame]) -> list[list[SeenFrame]]:
+        """Put frames into the pipe; which go with each of its commands."""
+        if self._epoch_of is None:
+            for frame in frames:
+                pipe.xadd(self._keys.detections(frame.camera), _fields(frame), maxlen=self._kept, approximate=True)
+            return [[frame] for frame in frames]
+        if frames and not self._script_there:
+            try:
+                self._client.script_load(FEED)
+            except (redis.RedisError, OSError) as error:
+                raise broker.translate(error, self._url) from error
+            self._script_there = True
+        by_camera: dict[str, list[SeenFrame]] = {}
+        for frame in frames:
+            by_camera.setdefault(frame.camera, []).append(frame)
+        for camera, seen in by_camera.items():
+            fields = [part for frame in seen for pair in _fields(frame).items() for part in pair]
+            keys = self._keys.detections(camera), self._keys.fence(camera)
+            pipe.execute_command("EVALSHA", FEED_SHA, 2, *keys, self._epoch_of(camera), self._kept, *fields)
+        return list(by_camera.values())
+
+    def _note_fenced(self, calls: list[list[SeenFrame]], answers: list[Any]) -> int:
+        """How many frames a newer epoch kept out; said once for each camera, until it is let in again."""
+        if self._epoch_of is None:
+            return 0
+        fenced = 0
+        for sent, answer in zip(calls, answers, strict=False):
+            camera = sent[0].camera
+            if isinstance(answer, NoScriptError):  # the server was restarted: what went to it is let go
+                self._script_there = False
+            elif answer != -1:
+                self._fenced_cameras.discard(camera)
+            else:
+                fenced += len(sent)
+                if camera not in self._fenced_cameras:
+                    self._fenced_cameras.add(camera)
+                    _log.warning(
+                        "frames of camera %r are not shown: it moved to another node, which speaks for it now",
+                        camera,
+                        extra={"camera": camera, "event": "fenced"},
+                    )
+        return fenced
+
     def _lose(self, n: int, error: SinkUnavailable) -> None:
         if self._trouble != str(error):
             _log.warning("live results are let go: %s", error)
@@ -207,6 +267,7 @@ class LiveFeed:
             self._let_go += n + len(self._frames)
             self._frames.clear()
             self._away, self._trouble = True, str(error)
+        self._script_there = False
 
     def _return(self) -> bool:
         """Wait until the broker answers and takes writes again; false where it is time to end first."""

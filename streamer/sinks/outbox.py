@@ -8,12 +8,16 @@ Rows are numbered from 1 and never reused. Each receiver has its own mark, so th
 `line`: a random name under which the receiver remembers how far it came (see receivers.py). Rows that everybody has
 taken are kept for a while, because a broker that crashed may have forgotten its last second and be told again.
 
+Where cameras have leases (fencing.py), a row keeps the epoch under which it was found. Then one receiver is the
+referee: it says what may be told, and the others get what it has taken. What it fenced is kept with the rejected.
+
 An id and seq goes in once: the same recording run again appends nothing. What is open is kept in the same transaction,
 so that the next start knows what it must close.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -25,12 +29,16 @@ from uuid import uuid4
 
 from streamer.clock import Clock
 from streamer.errors import SinkUnavailable
+from streamer.sinks.fencing import EpochOf
 from streamer.sinks.outbox_file import OwnedFile, connect, trouble
 from streamer.sinks.outbox_salvage import set_aside_if_corrupt
 from streamer.types import AlertChange, Handling
-from streamer.wire import decode_alert, decode_message, encode_message
+from streamer.wire import HANDLING_TYPES, decode_alert, decode_message, encode_message
+
+_log = logging.getLogger("streamer.outbox")
 
 _PRUNE_AT_ONCE = 2000
+_COLUMNS = "row, id, seq, type, camera, kind, severity, stored_at, body, epoch"
 _NOT_REJECTED = "row NOT IN (SELECT row FROM rejected WHERE receiver = ?)"
 
 
@@ -47,6 +55,7 @@ class StoredChange:
     severity: str
     stored_at: float
     body: str
+    epoch: int = 0
 
     @property
     def name(self) -> str:
@@ -84,10 +93,20 @@ class Outbox:
 
     One process owns the file; a second one is refused. A file that is corrupt when opened is moved aside, what can
     still be read of it is taken over, and a new one begun: refusing would stop the watching, which loses more.
+    epoch_of, referee: of a node of a cluster, see above.
     """
 
-    def __init__(self, path: Path, clock: Clock, retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        retention: Retention | None = None,
+        *,
+        epoch_of: EpochOf | None = None,
+        referee: str | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._epoch_of, self._referee = epoch_of, referee
         self._clock, self._retention = clock, retention or Retention()
         # One lock around both connections: SQLite's own would poll, and nobody holds this one longer than a commit.
         self._lock = threading.Lock()
@@ -109,11 +128,11 @@ class Outbox:
     def append(self, changes: Sequence[AlertChange | Handling]) -> int:
         """Commit changes, all or none; durable on return. Returns how many were new."""
         stored_at = self._clock.now()
-        rows = [(change, encode_message(change)) for change in changes]
+        rows = [(change, encode_message(change), self._epoch(change)) for change in changes]
         new = 0
         with self._writing(self._durable) as db:
-            for change, body in rows:
-                new += _append_one(db, change, body, stored_at)
+            for change, body, epoch in rows:
+                new += _append_one(db, change, body, stored_at, epoch)
         self.repeated += len(rows) - new
         return new
 
@@ -121,7 +140,7 @@ class Outbox:
         """The latest change of every alert that is not closed, oldest first: what a new start must close."""
         with self._reading() as db:
             rows = db.execute("SELECT open_body FROM alerts WHERE open_body IS NOT NULL ORDER BY touched").fetchall()
-        return [decode_alert(body) for (body,) in rows]
+        return [change for (body,) in rows if (change := self._read(body)) is not None]
 
     # --- per receiver -------------------------------------------------------------------------------------------------
 
@@ -165,9 +184,8 @@ class Outbox:
         """The next rows for a receiver, in order."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT row, id, seq, type, camera, kind, severity, stored_at, body FROM changes"
-                f" WHERE row > ? AND {_NOT_REJECTED} ORDER BY row LIMIT ?",
-                (_mark(db, receiver), receiver, limit),
+                f"SELECT {_COLUMNS} FROM changes WHERE row > ? AND row <= ? AND {_NOT_REJECTED} ORDER BY row LIMIT ?",
+                (_mark(db, receiver), self._told_upto(db, receiver), receiver, limit),
             ).fetchall()
         return [StoredChange(*row) for row in rows]
 
@@ -203,6 +221,55 @@ class Outbox:
                 (receiver, change.row, change.id, change.seq, why, self._clock.now(), change.body),
             )
             db.execute("UPDATE receivers SET upto = max(upto, ?) WHERE name = ?", (change.row, receiver))
+
+    def fenced(self, rows: Sequence[int], why: str) -> list[StoredChange]:
+        """The referee told nobody of these: they are kept with what it rejected, and no receiver gets them; which.
+
+        Should the camera come back to this node, its alerts go on from what was told: their seqs are free again.
+        """
+        gone: list[StoredChange] = []
+        with self._writing(self._quick) as db:
+            for row in rows:
+                found = db.execute(f"SELECT {_COLUMNS} FROM changes WHERE row = ?", (row,)).fetchone()
+                if found:  # else: it was said before
+                    gone.append(StoredChange(*found))
+                    _set_apart(db, self._referee or "", gone[-1], why, self._clock.now())
+        return gone
+
+    def fence_older(self, camera: str, epoch: int, why: str) -> int:
+        """This node has the camera again, under a new epoch: what waits from older ones is nobody's word any more."""
+        with self._reading() as db:
+            upto = _mark(db, self._referee) if self._referee else 0
+            rows = db.execute(
+                "SELECT row FROM changes WHERE row > ? AND camera = ? AND epoch <> 0 AND epoch < ?",
+                (upto, camera, epoch),
+            ).fetchall()
+        return len(self.fenced([row for (row,) in rows], why))
+
+    def let_go_of(self, camera: str) -> None:
+        """The camera moves away: its open alerts are for its next owner to go on with or to close."""
+        with self._writing(self._quick) as db:
+            for id_, body in db.execute("SELECT id, open_body FROM alerts WHERE open_body IS NOT NULL").fetchall():
+                if (change := self._read(body)) is None or change.camera == camera:
+                    db.execute("UPDATE alerts SET open_body = NULL WHERE id = ?", (id_,))
+
+    def waiting_of(self, camera: str) -> list[AlertChange]:
+        """Alert changes of a camera that the referee has not taken yet, in order; none may, when it is handed over."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"SELECT body, type FROM changes WHERE row > ? AND camera = ? AND {_NOT_REJECTED} ORDER BY row",
+                (_mark(db, self._referee) if self._referee else 0, camera, self._referee or ""),
+            ).fetchall()
+        bodies = [body for body, type_ in rows if type_ not in HANDLING_TYPES]
+        return [change for body in bodies if (change := self._read(body)) is not None]
+
+    def _read(self, body: object) -> AlertChange | None:
+        """A message of this file; None where a bad sector or a bad hand changed it: SQLite checks pages, not texts."""
+        try:
+            return decode_alert(str(body))
+        except ValueError as error:
+            _log.error("outbox %s holds a message that cannot be read and is passed over: %s", self.path, error)
+            return None
 
     def rejected(self, receiver: str) -> list[tuple[StoredChange, str]]:
         """What the receiver would not take, oldest first, and why."""
@@ -265,6 +332,14 @@ class Outbox:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
+    def _epoch(self, change: AlertChange | Handling) -> int:
+        """A person's act speaks for the person, whoever has the camera."""
+        return self._epoch_of(change.camera) if self._epoch_of and isinstance(change, AlertChange) else 0
+
+    def _told_upto(self, db: sqlite3.Connection, receiver: str) -> int:
+        """How far this receiver may be told: as far as the referee has, where there is one."""
+        return 2**62 if self._referee is None or receiver == self._referee else _mark(db, self._referee)
+
     def _own_uuid(self) -> str:
         with self._writing(self._durable) as db:
             db.execute("INSERT OR IGNORE INTO facts (name, value) VALUES ('uuid', ?)", (uuid4().hex,))
@@ -298,15 +373,15 @@ class Outbox:
             yield self._quick
 
 
-def _append_one(db: sqlite3.Connection, change: AlertChange | Handling, body: str, stored_at: float) -> int:
+def _append_one(db: sqlite3.Connection, change: AlertChange | Handling, body: str, stored_at: float, epoch: int) -> int:
     known = db.execute("SELECT last_seq FROM alerts WHERE id = ?", (change.id,)).fetchone()
     if known is not None and change.seq <= known[0]:
         return 0
     # OR IGNORE: the memory of this alert may have been pruned while the row itself still waits
     added = db.execute(
-        "INSERT OR IGNORE INTO changes (id, seq, type, camera, kind, severity, stored_at, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (change.id, change.seq, change.type, change.camera, change.kind, change.severity, stored_at, body),
+        "INSERT OR IGNORE INTO changes (id, seq, type, camera, kind, severity, stored_at, body, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (change.id, change.seq, change.type, change.camera, change.kind, change.severity, stored_at, body, epoch),
     )
     if added.rowcount == 0:
         return 0
@@ -317,6 +392,17 @@ def _append_one(db: sqlite3.Connection, change: AlertChange | Handling, body: st
         (change.id, change.seq, added.lastrowid, body if isinstance(change, AlertChange) and change.is_open else None),
     )
     return 1
+
+
+def _set_apart(db: sqlite3.Connection, receiver: str, change: StoredChange, why: str, at: float) -> None:
+    db.execute(
+        "INSERT INTO rejected (receiver, row, id, seq, why, at, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (receiver, change.row, change.id, change.seq, why, at, change.body),
+    )
+    db.execute("DELETE FROM changes WHERE row = ?", (change.row,))
+    db.execute(
+        "UPDATE alerts SET last_seq = min(last_seq, ?), open_body = NULL WHERE id = ?", (change.seq - 1, change.id)
+    )
 
 
 def _mark(db: sqlite3.Connection, receiver: str) -> int:

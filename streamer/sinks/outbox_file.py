@@ -11,7 +11,7 @@ from typing import Literal
 
 from streamer.errors import SinkUnavailable
 
-LAYOUT = 1  # PRAGMA user_version; rises when the tables change
+LAYOUT = 2  # PRAGMA user_version; rises when the tables change
 _BUSY_S = 5.0
 
 _TABLES = """
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS changes (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL,
     camera TEXT NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL,
-    stored_at REAL NOT NULL, body TEXT NOT NULL,
+    stored_at REAL NOT NULL, body TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0,
     UNIQUE (id, seq)
 );
 CREATE TABLE IF NOT EXISTS alerts (
@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS rejected (
     id TEXT NOT NULL, seq INTEGER NOT NULL, why TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL
 );
 """
+
+
+_EPOCHS = "ALTER TABLE changes ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"  # what layout 1 lacks
 
 
 def connect(path: Path, *, synchronous: Literal["FULL", "NORMAL"], max_bytes: int) -> sqlite3.Connection:
@@ -51,7 +54,8 @@ def connect(path: Path, *, synchronous: Literal["FULL", "NORMAL"], max_bytes: in
                 "start that version, or name another data folder"
             )
         if layout < LAYOUT:
-            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
+            to_two = _EPOCHS if layout == 1 else ""
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {to_two} PRAGMA user_version = {LAYOUT}; COMMIT;")
     except BaseException:
         db.close()
         raise

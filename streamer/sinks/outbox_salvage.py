@@ -19,7 +19,8 @@ from streamer.wire import decode_message
 
 _log = logging.getLogger("streamer.outbox")
 
-_NINE = ", ".join("?" * 9)  # the columns of table changes
+_TEN = ", ".join("?" * 10)  # the columns of table changes
+_BODY, _EPOCH = 8, 9
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -45,6 +46,8 @@ def _is_sound(path: Path) -> bool:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:
             db.close()
+    except UnicodeDecodeError:  # what is wrong is told with names out of the file, which are no text any more
+        return False
     except sqlite3.DatabaseError as error:
         if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _CORRUPT:
             return False
@@ -72,8 +75,9 @@ def _take_over(aside: Path, path: Path) -> int:
         saved = 0
         for direction in ("ASC", "DESC"):  # from both ends towards the first page that cannot be read
             for row in _readable(old, f"SELECT * FROM changes ORDER BY row {direction}"):
-                if _is_message(row[-1]):
-                    saved += new.execute(f"INSERT OR IGNORE INTO changes VALUES ({_NINE})", row).rowcount
+                if _is_message(row[_BODY]):
+                    whole = row if len(row) > _EPOCH else (*row, 0)  # a file of layout 1
+                    saved += new.execute(f"INSERT OR IGNORE INTO changes VALUES ({_TEN})", whole).rowcount
         for row in _readable(old, "SELECT * FROM alerts"):
             if row[-1] is None or _is_message(row[-1]):
                 new.execute("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?)", row)

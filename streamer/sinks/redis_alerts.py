@@ -10,6 +10,8 @@ streamer.client sees no repetition, because it drops what it has handled.
 The script also remembers the highest seq of the last `remember` to 2 × `remember` alerts, whichever outbox told it, so
 that a lost or restored outbox file doubles nothing either. (Servers from 8.6 on know `XADD … IDMP`; it would not keep
 the hash of open alerts in step, nor notice that the server forgot.)
+
+Where cameras have leases, the script compares the epoch of every change with the newest of its camera (fencing.py).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import redis
 
 from streamer import broker
 from streamer.errors import SinkRejected, SinkUnavailable
+from streamer.signature import signed
 from streamer.sinks.outbox import StoredChange
 from streamer.sinks.publish_script import PUBLISH
 from streamer.sinks.receivers import Memory, ReceiverForgot
@@ -41,12 +44,15 @@ class RedisAlerts:
         kept: int = ALERTS_KEPT,
         remember: int = 50_000,
         name: str = "redis",
+        signing_key: str | None = None,
     ) -> None:
-        self._url, self._keys, self._name = url, keys or Keys(), name
-        self._kept, self._remember = kept, remember
+        """signing_key: every entry gets a signature (streamer/signature.py)."""
+        self._url, self._keys, self._name = url, keys or broker.keys_for(url), name
+        self._kept, self._remember, self._signing_key = kept, remember, signing_key
         self._client = broker.connect(url)
         self._publish = self._client.register_script(PUBLISH)
         self.repeated = 0  # changes that another outbox had published already
+        self._fenced: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -61,10 +67,16 @@ class RedisAlerts:
     def remembers(self, line: str) -> Memory:
         """The last row of this line that the server knows; a server that knows nothing has forgotten everything."""
         try:
-            row, name = cast(list[bytes | None], self._client.hmget(self._keys.outbox(line), ["row", "name"]))
+            found = self._client.hmget(self._keys.outbox(line), ["row", "name", "fenced"])
         except (redis.RedisError, OSError) as error:
             raise broker.translate(error, self._url) from error
+        row, name, fenced = cast(list[bytes | None], found)
+        self._fenced = tuple(int(number) for number in (fenced or b"").split())
         return Memory(int(row or 0), (name or b"").decode())
+
+    def fenced(self) -> Sequence[int]:
+        """Rows that the last deliver() or remembers() spoke of, and that nobody is told: see fencing.Referee."""
+        return self._fenced
 
     def deliver(self, line: str, after_row: int, rows: Sequence[StoredChange]) -> int:
         """Publish as many rows as one call may hold. A message that is longer than that alone is rejected."""
@@ -74,10 +86,12 @@ class RedisAlerts:
         arguments: list[Any] = [after_row, self._kept, self._remember, len(rows)]
         for row in rows:
             arguments += [row.row, row.id, row.seq, row.type, row.camera, row.kind, row.severity, row.body]
-            arguments += [alert_schema(row.type)]
+            arguments += [alert_schema(row.type), row.epoch]
+            arguments += [signed(self._signing_key, row.body) if self._signing_key else ""]
+        self._fenced = ()
         try:
-            mark, added, repeated = self._publish(
-                keys=[keys.alerts, keys.open_alerts, keys.outbox(line), keys.recent, keys.recent_before],
+            mark, added, repeated, fenced = self._publish(
+                keys=[keys.alerts, keys.open_alerts, keys.outbox(line), keys.recent, keys.recent_before, keys.leases],
                 args=arguments,
             )
         except (redis.RedisError, OSError) as error:
@@ -90,6 +104,7 @@ class RedisAlerts:
         if mark < rows[-1].row:  # cannot be, unless somebody else's script answers under our name
             raise SinkUnavailable(f"{broker.where(self._url)} confirmed row {mark} of {rows[-1].row}, {added} added")
         self.repeated += repeated
+        self._fenced = tuple(int(number) for number in fenced.split())
         return len(rows)
 
     def close(self) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +22,7 @@ __all__ = ["Health", "TelemetryServer"]
 _log = logging.getLogger("streamer.http")
 
 MOST_BODY_BYTES = 4096
+_NO_FILE_PAUSE_S = 0.2
 
 
 class TelemetryServer:
@@ -44,7 +48,7 @@ class TelemetryServer:
                 return next((answer for respond in responds if (answer := respond(request))), None)
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise ConfigError(
                 [f"http: cannot listen on {host}:{port} ({error.strerror or error}); set http.port to a free one, or 0"]
@@ -60,6 +64,15 @@ class TelemetryServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2.0)
+
+
+class _Server(ThreadingHTTPServer):
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:  # no file is left to take it with: it goes on waiting, and would be tried again at once
+            time.sleep(_NO_FILE_PAUSE_S)
+            raise
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ per frame.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
@@ -69,21 +70,52 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "streamer_inbox_waiting_frames": ("gauge", (), "Frames that wait for the model."),
     "streamer_outbox_pending": ("gauge", ("sink",), "Alert changes that the receiver has not got yet."),
     "streamer_outbox_oldest_seconds": ("gauge", ("sink",), "Age of the oldest alert change not delivered yet."),
+    "streamer_outbox_stuck": (
+        "gauge",
+        (),
+        "1 while alert changes cannot be stored (a full disk): the cameras wait, and the service ends if that lasts.",
+    ),
     "streamer_delivered_total": ("counter", ("sink", "kind"), "Messages delivered; kind is alert or frame."),
     "streamer_undelivered_total": (
         "counter",
         ("sink", "reason"),
-        "Messages not delivered: rejected (set aside), let_go (live feed while the broker was away), failed (retried).",
+        "Messages not delivered: rejected (set aside), let_go (live feed while the broker was away), failed (retried), "
+        "fenced (their camera had moved to another node).",
     ),
     "streamer_snapshot_failures_total": ("counter", (), "Pictures that could not be stored."),
     "streamer_clips_total": ("counter", ("camera",), "Clips of alerts that were completed."),
     "streamer_footage_failures_total": ("counter", ("camera", "reason"), "Footage that was lost; see docs/footage.md."),
     "streamer_footage_bytes": ("gauge", ("kind",), "Footage on disk (clips, recordings) and in memory."),
+    "streamer_disk_bytes": (
+        "gauge",
+        ("kind",),
+        "The disk of the data folder: its size, and what is free for the service.",
+    ),
+    "streamer_audit_entries_total": ("counter", (), "Entries of the audit log that were written."),
+    "streamer_audit_failures_total": ("counter", (), "Entries of the audit log that could not be written."),
+    "streamer_leases": (
+        "gauge",
+        ("kind",),
+        "Cameras whose lease this node of a cluster holds: held, and overdue (not renewed in time).",
+    ),
+    "streamer_leases_lost_total": ("counter", (), "Cameras that other nodes took while this one could not be heard."),
+    "streamer_canary_ok": ("gauge", (), "1 while the canary's known event comes back from Redis in time."),
+    "streamer_canary_seconds": ("gauge", (), "How long the last event of the canary took that came back."),
+    "streamer_model_spoiled_total": (
+        "counter",
+        ("reason",),
+        "What the model gave that could not be read: rows (boxes that are no numbers), frames (they count as empty).",
+    ),
     "streamer_commands_total": ("counter", ("reason",), "Commands over Redis: done, or why not."),
     "streamer_camera_analyse_fps": (
         "gauge",
         ("camera", "kind"),
         "Pictures a second that go to the model while the camera is awake: asked, and given (0: refused).",
+    ),
+    "streamer_promised_latency_seconds": (
+        "gauge",
+        (),
+        "How old a frame may be before the model lets it go: inference.max_age_s.",
     ),
     "streamer_admission_load": ("gauge", (), "What the cameras ask of the model, as a share of what it can do."),
     "streamer_model_slowness": ("gauge", (), "How much longer the model takes now than when it was measured."),
@@ -108,7 +140,9 @@ class Metrics:
         self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
         _, labels, text = TABLE["streamer_alerts_total"]
         self._alerts = Counter("streamer_alerts_total", text, labels, registry=self.registry)
-        self._cameras: list[WatchedCamera] = []
+        self._cameras: dict[str, WatchedCamera] = {}
+        self._changing = threading.Lock()
+        self._raised: dict[str, set[tuple[str, str]]] = {}
         self._readers: list[Callable[[], Iterable[Reading]]] = []
         self.registry.register(_Readings(self))
         ProcessCollector(registry=self.registry)
@@ -121,21 +155,40 @@ class Metrics:
         """A frame's result was acknowledged, so long after the frame came."""
         child = self._latencies.get(camera)
         if child is None:
-            child = self._latencies[camera] = self._latency.labels(camera)
+            with self._changing:
+                if camera not in self._cameras:
+                    return
+                child = self._latencies[camera] = self._latency.labels(camera)
         child.observe(seconds)
 
     def woke(self, camera: str, seconds: float) -> None:
         """So long after the packet that woke it a camera's first frame was on its way."""
-        self._wakes.labels(camera).observe(seconds)
+        with self._changing:
+            if camera in self._cameras:
+                self._wakes.labels(camera).observe(seconds)
 
     def raised(self, changes: Iterable[AlertChange]) -> None:
         """Alert changes were raised."""
-        for change in changes:
-            self._alerts.labels(change.camera, change.kind, change.type).inc()
+        with self._changing:
+            for change in changes:
+                if change.camera in self._cameras:
+                    self._alerts.labels(change.camera, change.kind, change.type).inc()
+                    self._raised.setdefault(change.camera, set()).add((change.kind, change.type))
 
     def watch(self, camera: WatchedCamera) -> None:
-        """Show this camera."""
-        self._cameras.append(camera)
+        """Show this camera; before anything else is told of it."""
+        with self._changing:
+            self._cameras = {**self._cameras, camera.ledger.camera: camera}
+
+    def forget(self, camera: str) -> None:
+        """The camera is gone: its rows end, and what is still told of it is not counted."""
+        with self._changing:
+            self._cameras = {name: each for name, each in self._cameras.items() if name != camera}
+            self._latencies.pop(camera, None)
+            self._latency.remove(camera)
+            self._wakes.remove(camera)
+            for kind, type_ in self._raised.pop(camera, ()):
+                self._alerts.remove(camera, kind, type_)
 
     def read_from(self, reader: Callable[[], Iterable[Reading]]) -> None:
         """Ask this function at every scrape for (name, label values, value) rows of the table's gauges and counters."""
@@ -144,7 +197,7 @@ class Metrics:
     def readings(self) -> Iterable[Reading]:
         """Everything that is read at scrape time."""
         now_s = self._now_s()
-        for camera in self._cameras:
+        for camera in self._cameras.values():
             yield from _frame_rows(camera.ledger)
             yield from _camera_rows(camera, now_s)
         for reader in self._readers:

@@ -28,10 +28,10 @@ def affinity(
     tracks: BoxFilter, track_scores: Floats, boxes_cxcywh: Floats, scores: Floats, settings: TrackerSettings
 ) -> Floats:
     """float64 (M tracks, N boxes), 1 where all is as expected; −1 where the surprise is beyond its limit."""
-    spread = tracks.sight_variance()
-    off = boxes_cxcywh - tracks.mean[0][:, None]  # (M, N, 4)
-    surprise = np.einsum("mnc,mc->mn", off * off, 1.0 / spread)
-    fit = _grown_overlap(tracks, boxes_cxcywh, off)
+    boxes = np.ascontiguousarray(boxes_cxcywh.T)[:, None]  # (4, 1, N): what is next to each other is computed fastest
+    off = boxes - tracks.boxes[:, :, None]  # (4, M, N)
+    surprise = np.einsum("cmn,cm->mn", off * off, 1.0 / tracks.sight_variance())
+    fit = _grown_overlap(tracks, boxes, off)
     fit -= (settings.surprise_cost / settings.surprise_limit) * surprise
     fit -= settings.score_cost * np.abs(track_scores[:, None] - scores)
     fit[surprise > settings.surprise_limit] = -1.0
@@ -43,7 +43,7 @@ def assign(fit: Floats, least: float) -> tuple[Rows, Rows]:
     worth = np.where(fit < least, 0.0, fit)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     matched = worth[rows, columns] > 0
-    return rows[matched], columns[matched]
+    return (rows, columns) if matched.all() else (rows[matched], columns[matched])
 
 
 def covered(boxes_cxcywh: Floats, by_cxcywh: Floats) -> Floats:
@@ -56,18 +56,17 @@ def covered(boxes_cxcywh: Floats, by_cxcywh: Floats) -> Floats:
     return share
 
 
-def _grown_overlap(tracks: BoxFilter, boxes_cxcywh: Floats, off: Floats) -> Floats:
-    expected = tracks.mean[0][:, 2:]
-    room = 2 * _GROWTH * np.sqrt(tracks.cov[0][:, :2])
+def _grown_overlap(tracks: BoxFilter, boxes: Floats, off: Floats) -> Floats:
+    expected = tracks.boxes[2:]
+    room = 2 * _GROWTH * np.sqrt(tracks.centre_variance)
     # Growth by more than the object's own size would match what is merely near.
-    limit: Floats = 2 * np.sqrt(expected[:, :1] * expected[:, 1:])
-    room = np.minimum(room, limit)
-    size = (expected + room)[:, None]  # (M, 1, 2)
-    other = boxes_cxcywh[:, 2:] + room[:, None]  # (M, N, 2)
-    side = np.minimum(np.minimum(size, other), 0.5 * (size + other) - np.abs(off[..., :2]))
+    room = np.minimum(room, 2 * np.sqrt(expected[0] * expected[1]))
+    size = (expected + room)[:, :, None]  # (2, M, 1)
+    other = boxes[2:] + room[:, :, None]  # (2, M, N)
+    side = np.minimum(np.minimum(size, other), 0.5 * (size + other) - np.abs(off[:2]))
     np.maximum(side, 0.0, out=side)
-    shared = side[..., 0] * side[..., 1]
-    union = size[..., 0] * size[..., 1] + other[..., 0] * other[..., 1] - shared
+    shared = side[0] * side[1]
+    union = size[0] * size[1] + other[0] * other[1] - shared
     overlap: Floats = shared / np.maximum(union, _LEAST_AREA)
     return overlap
 

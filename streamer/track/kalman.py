@@ -42,91 +42,112 @@ class BoxMotion:
 
 
 class BoxFilter:
-    """The states of M boxes: mean float64 (2, M, 4), box and velocity per second; cov float64 (3, M, 4), pp, pv, vv."""
+    """The states of M boxes: mean float64 (2, M, 4), box and velocity per second; cov float64 (3, M, 4), pp, pv, vv.
+
+    Kept as one array (4, 6, M): per coordinate its position, velocity, pp, pv, vv, and the box's area, which noise goes
+    by. What time does to these six is linear, so that a step is one small matrix per coordinate; of a handful of boxes
+    it is the number of operations that costs, not their size.
+    """
 
     def __init__(self, motion: BoxMotion) -> None:
         self.motion = motion
-        self._seen_var, self._push_var, self._first_var = (
-            _per_coordinate(pair) ** 2 for pair in (motion.seen_noise, motion.push_noise, motion.first_speed)
+        self._seen_var, self._first_var = (
+            _per_coordinate(pair)[:, None] ** 2 for pair in (motion.seen_noise, motion.first_speed)
         )
-        self._memory_s = _per_coordinate(motion.velocity_memory_s)
-        self._step: tuple[float, tuple[Floats, ...]] = (-1.0, ())
-        self.mean: Floats = np.zeros((2, 0, 4))
-        self.cov: Floats = np.zeros((3, 0, 4))
+        self._state: Floats = np.zeros((4, 6, 0))
 
     def __len__(self) -> int:
-        return int(self.mean.shape[1])
+        return int(self._state.shape[2])
+
+    @property
+    def mean(self) -> Floats:
+        """float64 (2, M, 4), where they are and how they move: a view."""
+        return self._state[:, :2].transpose(1, 2, 0)
+
+    @property
+    def cov(self) -> Floats:
+        """float64 (3, M, 4), how uncertain that is: a view."""
+        return self._state[:, 2:5].transpose(1, 2, 0)
+
+    @property
+    def boxes(self) -> Floats:
+        """float64 (4, M), centre x and y, width, height: a view."""
+        return self._state[:, 0]
+
+    @property
+    def centre_variance(self) -> Floats:
+        """float64 (2, M), of x and y: a view."""
+        return self._state[:2, 2]
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Forget the boxes that are not chosen."""
-        self.mean, self.cov = self.mean[:, chosen], self.cov[:, chosen]
+        self._state = self._state[:, :, chosen]
 
     def add(self, boxes_cxcywh: Floats, scores: Floats) -> None:
         """Begin to follow boxes float64 (N, 4) that were seen now, at rest as far as is known."""
-        area = _area(boxes_cxcywh)
-        mean = np.zeros((2, *boxes_cxcywh.shape))
-        mean[0] = boxes_cxcywh
-        cov = np.zeros((3, *boxes_cxcywh.shape))
-        cov[0], cov[2] = self._noise(area, scores), self._first_var * area
-        self.mean = np.concatenate([self.mean, mean], axis=1)
-        self.cov = np.concatenate([self.cov, cov], axis=1)
+        boxes = boxes_cxcywh.T
+        area = boxes[2] * boxes[3]
+        state = np.zeros((4, 6, len(scores)))
+        state[:, 0], state[:, 2], state[:, 4] = boxes, self._noise(area, scores), self._first_var * area
+        self._state = np.concatenate([self._state, state], axis=2)
 
     def predict(self, dt_s: float) -> None:
         """Move every box dt_s seconds on. A size never falls below half of itself in one step."""
         if dt_s <= 0 or not len(self):
             return
-        fade, reach, *noise = self._integrals(dt_s)
-        (box, velocity), (pp, pv, vv) = self.mean, self.cov
-        area = _area(box)
-        smallest = 0.5 * box[:, 2:]
-        box += reach * velocity
-        np.maximum(box[:, 2:], smallest, out=box[:, 2:])
-        velocity *= fade
-        reach_vv = reach * vv
-        pp += reach * (2 * pv + reach_vv) + noise[0] * area
-        pv += reach_vv
-        pv *= fade
-        pv += noise[1] * area
-        vv *= fade * fade
-        vv += noise[2] * area
+        state = self._state
+        np.multiply(state[2, 0], state[3, 0], out=state[:, 5])
+        smallest = 0.5 * state[2:, 0]
+        state = _step(self.motion, dt_s) @ state
+        np.maximum(state[2:, 0], smallest, out=state[2:, 0])
+        self._state = state
 
     def update(self, rows: Rows, boxes_cxcywh: Floats, scores: Floats) -> None:
         """Correct the boxes in rows by what was seen: float64 (len(rows), 4) and scores float64 (len(rows),)."""
-        mean, cov = self.mean[:, rows], self.cov[:, rows]
-        gain = cov[:2] / (cov[0] + self._noise(_area(mean[0]), scores))  # of position, of velocity
-        mean += gain * (boxes_cxcywh - mean[0])
-        cov[2] -= gain[1] * cov[1]
-        cov[:2] *= 1 - gain[0]
-        self.mean[:, rows], self.cov[:, rows] = mean, cov
+        now = self._state.take(rows, axis=2)
+        position = now[:, 0]
+        gain = now[:, 2:4] / (now[:, 2] + self._noise(position[2] * position[3], scores))[:, None]  # of both means
+        now[:, :2] += gain * (boxes_cxcywh.T - position)[:, None]
+        now[:, 4] -= gain[:, 1] * now[:, 3]
+        now[:, 2:4] *= 1 - gain[:, :1]
+        self._state[:, :, rows] = now
 
     def sight_variance(self) -> Floats:
-        """float64 (M, 4): how far, squared, even a doubtful box (score 0) may be expected from each prediction."""
-        variance: Floats = self.cov[0] + self._seen_var * (2.0 * _area(self.mean[0]))
+        """float64 (4, M): how far, squared, even a doubtful box (score 0) may be expected from each prediction."""
+        position = self._state[:, 0]
+        variance: Floats = self._state[:, 2] + self._seen_var * (2.0 * (position[2] * position[3]))
         return variance
 
     def _noise(self, area: Floats, scores: Floats) -> Floats:
-        noise: Floats = self._seen_var * (area * (2.0 - scores)[:, None])
+        noise: Floats = self._seen_var * (area * (2.0 - scores))
         return noise
 
-    def _integrals(self, dt_s: float) -> tuple[Floats, ...]:
-        # fade of the velocity, reach (what a velocity adds to a position), and the noise that gathers in pp, pv, vv.
-        # Cameras keep their rhythm: the last step's numbers are mostly right for this one.
-        if self._step[0] != dt_s:
-            self._step = (dt_s, _integrals(dt_s, self._memory_s, self._push_var))
-        return self._step[1]
+
+def _step(motion: BoxMotion, dt_s: float) -> Floats:
+    """float64 (4, 6, 6): what dt_s seconds make of position, velocity, pp, pv, vv and area, per coordinate."""
+    centre, size = (
+        _step_of_one(dt_s, memory_s, push**2)
+        for memory_s, push in zip(motion.velocity_memory_s, motion.push_noise, strict=True)
+    )
+    return np.array((centre, centre, size, size))
 
 
-def _integrals(dt_s: float, memory_s: Floats, push_var: Floats) -> tuple[Floats, ...]:
-    fade = np.array([exp(-dt_s / m) for m in memory_s])
-    reach = memory_s * (1 - fade)
-    pp = push_var * memory_s**2 * (dt_s - 2 * reach + 0.5 * memory_s * (1 - fade**2))
-    return fade, reach, np.maximum(pp, 0.0), push_var * 0.5 * reach**2, push_var * 0.5 * memory_s * (1 - fade**2)
+def _step_of_one(dt_s: float, memory_s: float, push_var: float) -> tuple[tuple[float, ...], ...]:
+    fade = exp(-dt_s / memory_s)
+    reach = memory_s * (1 - fade)  # what a velocity adds to a position
+    # The noise that gathers meanwhile, integrated over the step; rounding may take its first term below 0.
+    pp = max(0.0, push_var * memory_s**2 * (dt_s - 2 * reach + 0.5 * memory_s * (1 - fade**2)))
+    pv, vv = push_var * 0.5 * reach**2, push_var * 0.5 * memory_s * (1 - fade**2)
+    return (
+        (1.0, reach, 0.0, 0.0, 0.0, 0.0),
+        (0.0, fade, 0.0, 0.0, 0.0, 0.0),
+        (0.0, 0.0, 1.0, 2 * reach, reach**2, pp),
+        (0.0, 0.0, 0.0, fade, fade * reach, pv),
+        (0.0, 0.0, 0.0, 0.0, fade**2, vv),
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    )
 
 
 def _per_coordinate(pair: tuple[float, float]) -> Floats:
     centre, size = pair
     return np.array([centre, centre, size, size])
-
-
-def _area(boxes_cxcywh: Floats) -> Floats:
-    return boxes_cxcywh[:, 2:3] * boxes_cxcywh[:, 3:4]

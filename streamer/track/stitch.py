@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +34,7 @@ class _Thread:
     inners: set[int] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sighting:
+class _Sighting(NamedTuple):
     """One row of the inner tracker's Tracks."""
 
     row: int
@@ -87,7 +87,17 @@ class StitchingTracker:
         ended = self._give_up(tracks.ended, set(named.values()), at_s)
         names = [named[row] for row in range(len(tracks))]
         ages = [at_s - self._threads[name].first_s for name in names]
-        return replace(tracks, ids=np.array(names, np.int64), age_s=np.array(ages, np.float32), ended=ended)
+        return Tracks(
+            ids=np.array(names, np.int64),
+            boxes_xyxy=tracks.boxes_xyxy,
+            velocity_xy=tracks.velocity_xy,
+            age_s=np.array(ages, np.float32),
+            scores=tracks.scores,
+            class_ids=tracks.class_ids,
+            detection_rows=tracks.detection_rows,
+            labels=tracks.labels,
+            ended=ended,
+        )
 
     def reset(self) -> None:
         """A new session begins; names start again from 1."""

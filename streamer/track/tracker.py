@@ -109,12 +109,12 @@ class KalmanTracker:
         with np.errstate(invalid="ignore"):  # inf - inf: not good below
             np.subtract(corners[:, 2:], corners[:, :2], out=boxes[:, 2:])
             np.add(corners[:, :2], 0.5 * boxes[:, 2:], out=boxes[:, :2])
-        sizes = boxes[:, 2:]
-        good = (detections.scores >= self.settings.low_score) & ((sizes > 0) & (sizes < _LARGEST_PX)).all(axis=1)
-        rows = np.flatnonzero(good)
-        scores = detections.scores.astype(np.float64)
-        if len(rows) == len(scores):
-            return boxes, scores, detections.class_ids, rows
+        sizes, scores = boxes[:, 2:], detections.scores.astype(np.float64)
+        good = (sizes > 0) & (sizes < _LARGEST_PX)
+        sure = detections.scores >= self.settings.low_score
+        if good.all() and sure.all():
+            return boxes, scores, detections.class_ids, np.arange(len(scores))
+        rows = (sure & good.all(axis=1)).nonzero()[0]
         return boxes[rows], scores[rows], detections.class_ids[rows], rows
 
     def _associate(self, boxes: Floats, scores: Floats, class_ids: NDArray[np.int64]) -> tuple[Rows, Rows]:
@@ -126,19 +126,21 @@ class KalmanTracker:
         high = scores >= self.settings.high_score
         if high.all():
             return assign(fit, self.settings.high_overlap)
-        high_rows, low_rows = np.flatnonzero(high), np.flatnonzero(~high)
-        tracks, chosen = assign(fit[:, high_rows], self.settings.high_overlap)
+        high_rows, low_rows = high.nonzero()[0], (~high).nonzero()[0]
+        tracks, chosen = assign(fit.take(high_rows, axis=1), self.settings.high_overlap)
+        if len(tracks) == len(self._table):
+            return tracks, high_rows[chosen]
         free = np.ones(len(self._table), bool)
         free[tracks] = False
-        left = np.flatnonzero(free)
-        more, low = assign(fit[np.ix_(left, low_rows)], self.settings.low_overlap)
+        left = free.nonzero()[0]
+        more, low = assign(fit[left[:, None], low_rows], self.settings.low_overlap)
         return np.concatenate([tracks, left[more]]), np.concatenate([high_rows[chosen], low_rows[low]])
 
     def _births(self, boxes: Floats, scores: Floats, class_ids: NDArray[np.int64], taken: Rows) -> Rows:
         """Rows of boxes that begin a track: good, free, and no second box of what was already found."""
         free = scores >= self.settings.birth_score
         free[taken] = False
-        born = np.flatnonzero(free)
+        born = free.nonzero()[0]
         if not len(born) or not len(taken):
             return born
         again = covered(boxes[born], boxes[taken]) >= self.settings.same_overlap
@@ -169,7 +171,7 @@ class KalmanTracker:
             return Tracks.none(self.labels, ended)
         # The detection is noisy and the filter is late: the mean of both is nearer to the truth than either.
         told = boxes[taken]
-        told += self.settings.box_trust * (self._filter.mean[0, seen] - told)
+        told += self.settings.box_trust * (self._filter.boxes[:, seen].T - told)
         half = 0.5 * told[:, 2:]
         corners = np.empty((len(seen), 4), np.float32)
         np.subtract(told[:, :2], half, out=corners[:, :2], casting="same_kind")

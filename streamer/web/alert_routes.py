@@ -13,6 +13,7 @@ from streamer.errors import SinkUnavailable
 from streamer.types import HandlingType
 from streamer.web import streams
 from streamer.web.alert_shelf import Wanted
+from streamer.web.audited import note
 from streamer.web.control_room import MOST_TEXT
 from streamer.web.guard import person_of
 from streamer.web.parts import ConsoleParts
@@ -98,6 +99,8 @@ def add_alert_routes(app: FastAPI, parts: ConsoleParts) -> None:
         open_ones = [found for each in several.ids if (found := shelf.get(each)) and not found["acknowledged_at"]]
         for found in open_ones:
             handle(found, "acknowledged", request, several.text)
+        names = ", ".join(found["id"] for found in open_ones)
+        note(request, what=f"alerts {names}", cameras=tuple(dict.fromkeys(found["camera"] for found in open_ones)))
         return {"acknowledged": [found["id"] for found in open_ones]}
 
     @app.get("/api/alerts/{alert_id}", tags=["alerts"])
@@ -134,6 +137,7 @@ def add_alert_routes(app: FastAPI, parts: ConsoleParts) -> None:
     def silence(alert_id: str, wish: Silence, request: Request) -> dict[str, Any]:
         """Alerts of its camera and kind disturb nobody at the console for a while; they are raised as ever."""
         handle(known(alert_id), "silenced", request, wish.text, parts.clock.now() + wish.for_s)
+        note(request, what=f"alert {alert_id} for {wish.for_s:.0f} s")
         return {"silences": shelf.silences(parts.clock.now())}
 
     @app.get("/api/silences", tags=["alerts"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
@@ -13,13 +15,19 @@ from starlette.staticfiles import StaticFiles
 from streamer import __version__
 from streamer.web.access import ACCESS
 from streamer.web.alert_routes import add_alert_routes
+from streamer.web.audit_routes import add_audit_routes
+from streamer.web.audited import Audited
 from streamer.web.camera_routes import add_camera_routes
+from streamer.web.configuration_routes import add_configuration_routes
 from streamer.web.doorway import Doorway
 from streamer.web.guard import Guard
 from streamer.web.parts import ConsoleParts
 from streamer.web.session_routes import add_session_routes
+from streamer.web.video_routes import add_video_routes
 
 STATIC = Path(__file__).parent / "static"
+PAGES = ("/", "/alerts", "/alerts/{alert_id}", "/audit", "/cameras/{camera}", "/cameras/{camera}/places",
+         "/cameras/{camera}/settings", "/configuration", "/configuration/add")  # fmt: skip
 
 
 def build_app(parts: ConsoleParts) -> FastAPI:
@@ -33,10 +41,15 @@ def build_app(parts: ConsoleParts) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(Guard(parts))],
     )
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_middleware(Audited, parts=parts)
     app.add_middleware(Doorway)
     add_session_routes(app, parts)
     add_alert_routes(app, parts)
     add_camera_routes(app, parts)
+    add_audit_routes(app, parts)
+    add_configuration_routes(app, parts)
+    add_video_routes(app, parts)
     _add_pages(app)
 
     @app.get("/api/openapi.json", include_in_schema=False)
@@ -49,6 +62,13 @@ def build_app(parts: ConsoleParts) -> FastAPI:
     if routes != ACCESS.keys():
         raise RuntimeError(f"routes and the table of access differ: {sorted(routes ^ ACCESS.keys())}")
     return app
+
+
+def _not_understood(_: Request, error: Exception) -> Response:
+    """422 that says what is wrong and not what was sent: that may be a password, or nothing that JSON can say."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{"loc": each["loc"], "msg": each["msg"], "type": each["type"]} for each in error.errors()]
+    return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
@@ -73,7 +93,7 @@ def _add_pages(app: FastAPI) -> None:
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    for path in ("/", "/alerts", "/alerts/{alert_id}", "/cameras/{camera}", "/cameras/{camera}/places"):
+    for path in PAGES:
         app.add_api_route(path, page, include_in_schema=False, response_class=FileResponse)
 
     @app.get("/static/{path:path}", include_in_schema=False, response_class=Response)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from streamer.web import streams
 from streamer.web.access import Role
+from streamer.web.audited import note
 from streamer.web.guard import person_of
 from streamer.web.parts import CameraAbout, ConsoleParts
 from streamer.web.places import CameraPlaces, Drawn, PlacesRefused
@@ -99,8 +100,9 @@ def add_camera_routes(app: FastAPI, parts: ConsoleParts) -> None:
         return {"from": since, "to": now, "alerts": room.shelf.timeline(known(camera).name, since)}
 
     @app.post("/api/cameras/{camera}/wake", tags=["cameras"])
-    def wake(camera: str, wish: Wake) -> dict[str, Any]:
+    def wake(camera: str, wish: Wake, request: Request) -> dict[str, Any]:
         """Watch it for a while even if nothing moves."""
+        note(request, what=f"{camera} for {wish.for_s:.0f} s")
         parts.wake(known(camera).name, wish.for_s)
         return {"woken": [camera], "for_s": wish.for_s}
 
@@ -121,13 +123,15 @@ def add_camera_routes(app: FastAPI, parts: ConsoleParts) -> None:
             return {"zones": about.zones, "lines": about.lines, **nothing, "read_only": str(error)}
 
     @app.put("/api/cameras/{camera}/places", tags=["cameras"])
-    def save_places(camera: str, wanted: Places) -> dict[str, Any]:
-        """Write them into the configuration file; 409 where others changed it, 422 with every problem in them."""
+    def save_places(camera: str, wanted: Places, request: Request) -> dict[str, Any]:
+        """Bring them in, and write them into the configuration file; 409 where others changed it, 422 with every
+        problem in them."""
         known(camera)
         if parts.places is None:
             raise HTTPException(409, "the service was started without a configuration file")
         try:
-            parts.places.write(camera, Drawn(wanted.zones, wanted.lines, wanted.rules), wanted.version)
+            drawn = Drawn(wanted.zones, wanted.lines, wanted.rules)
+            parts.places.write(camera, drawn, wanted.version, person_of(request).name)
             return _told(parts.places.read(camera))
         except PlacesRefused as error:
             raise HTTPException(409 if error.stale else 422, {"problems": error.problems}) from error

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException, Request
 
 from streamer.web.access import ACCESS, CHANGING, Role
-from streamer.web.parts import ConsoleParts
+from streamer.web.parts import ConsoleParts, Who
 from streamer.web.sessions import Person, same_text
 
 COOKIE = "streamer_session"
@@ -74,6 +74,13 @@ def person_of(request: Request) -> Person:
     """Who asks; behind the guard there always is somebody, but on public routes."""
     person: Person = request.state.person
     return person
+
+
+def who_of(request: Request) -> Who:
+    """Who asks, for the audit log."""
+    person: Person | None = getattr(request.state, "person", None)
+    address = request.client.host if request.client else "?"
+    return Who(person.name, person.role.name.lower(), address) if person else Who("nobody", "public", address)
 
 
 def _is_loopback(peer: str) -> bool:

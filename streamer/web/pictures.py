@@ -11,10 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
+from streamer.privacy.jpeg import jpeg
+from streamer.privacy.publishable import Publishable, publishable, small_publishable
 from streamer.types import Detections, FrameResult, Picture, Tracks
 from streamer.wire import frame_body, frame_objects, scene_of
 
@@ -25,7 +23,7 @@ _LARGE_WANTED_S = 5.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What a camera saw last. number rises over all cameras; image: uint8 (h, w, 3) RGB, a copy of our own.
+    """What a camera saw last. number rises over all cameras; image: a copy of our own.
 
     picture: the full-size one, only while somebody wants it larger than image: it may hold memory of a decoder.
     """
@@ -38,7 +36,7 @@ class Sight:
     captured_at: float
     received_s: float
     source_wh: tuple[int, int]
-    image: NDArray[np.uint8]
+    image: Publishable
     picture: Picture | None
     detections: Detections
     tracks: Tracks
@@ -74,7 +72,7 @@ class Pictures:
         self._newest[f.camera] = Sight(
             *(next(self._numbers), f.camera, f.session, f.index, f.media_s, f.captured_at, f.received_s, f.source_wh),
             # A copy: the frame's own pixels are memory that capture wants back.
-            np.array(f.image, np.uint8, order="C"),
+            small_publishable(f).drawn(lambda _: None),
             f.picture if large else None,
             result.detections,
             result.tracks,
@@ -83,6 +81,13 @@ class Pictures:
     def newest(self, camera: str) -> Sight | None:
         """What the camera saw last; None before its first analysed frame."""
         return self._newest.get(camera)
+
+    def forget(self, camera: str) -> None:
+        """The camera is gone."""
+        self._newest.pop(camera, None)
+        self._large_until_s.pop(camera, None)
+        with self._lock:
+            self._encoded = {key: each for key, each in self._encoded.items() if key[0] != camera}
 
     def want_large(self, camera: str, now_s: float) -> None:
         """Somebody watches it in large: keep full-size pictures for a few seconds from monotonic now_s on."""
@@ -95,26 +100,17 @@ class Pictures:
             known = self._encoded.get(key)
         if known is not None and known[0] == sight.number:
             return known[1]
-        jpeg = _jpeg(_sized(sight, width))
+        encoded = jpeg(_sized(sight, width), _QUALITY)
         with self._lock:
-            self._encoded[key] = sight.number, jpeg
-        return jpeg
+            self._encoded[key] = sight.number, encoded
+        return encoded
 
 
-def _sized(sight: Sight, width: int) -> NDArray[np.uint8]:
+def _sized(sight: Sight, width: int) -> Publishable:
     image = sight.image
-    if width > image.shape[1] and sight.picture is not None:
-        image = sight.picture.rgb()
-    width = min(width, image.shape[1])
+    if width > image.size_wh[0] and sight.picture is not None:
+        image = publishable(sight.picture)
+    width = min(width, image.size_wh[0])
     source_w, source_h = sight.source_wh
     height = max(1, round(width * source_h / max(1, source_w)))
-    if (height, width) != image.shape[:2]:
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return image
-
-
-def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
-    written, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not written:
-        raise ValueError(f"a picture of {rgb.shape[1]}×{rgb.shape[0]} cannot be encoded as JPEG")
-    return bytes(jpeg.tobytes())
+    return image.resized((width, height))

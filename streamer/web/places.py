@@ -47,6 +47,6 @@ class PlacesFile(Protocol):
         """As they stand in the file now. Raises PlacesRefused where it cannot be read."""
         ...
 
-    def write(self, camera: str, drawn: Drawn, version: str) -> None:
+    def write(self, camera: str, drawn: Drawn, version: str, who: str) -> None:
         """Put it in its place; whether it is in force, read() says. Raises PlacesRefused."""
         ...

@@ -12,6 +12,7 @@ import uvicorn
 
 from streamer.errors import ConfigError
 from streamer.web.app import build_app
+from streamer.web.impatient import REQUEST_WITHIN_S, impatient
 from streamer.web.parts import ConsoleParts
 from streamer.workers import Deadline, Worker
 
@@ -25,7 +26,14 @@ class ConsoleServer:
     """Serves the console on one address. Port 0 takes a free one: see `address`. Raises ConfigError."""
 
     def __init__(
-        self, parts: ConsoleParts, host: str, port: int, *, cert: Path | None = None, key: Path | None = None
+        self,
+        parts: ConsoleParts,
+        host: str,
+        port: int,
+        *,
+        cert: Path | None = None,
+        key: Path | None = None,
+        request_within_s: float = REQUEST_WITHIN_S,
     ) -> None:
         self._socket = _listening(host, port)
         port = self._socket.getsockname()[1]
@@ -35,6 +43,7 @@ class ConsoleServer:
         try:
             settings = uvicorn.Config(
                 build_app(parts),
+                http=impatient(request_within_s),
                 log_config=None,
                 log_level="warning",
                 access_log=False,  # an address may name an alert, and who looks at what is for the audit log

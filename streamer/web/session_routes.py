@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
+from streamer.web.audited import note
 from streamer.web.guard import COOKIE, person_of
 from streamer.web.login_limit import LoginLimit
-from streamer.web.parts import ConsoleParts
+from streamer.web.parts import ConsoleParts, Who
 from streamer.web.sessions import Person
 
 
@@ -40,6 +41,8 @@ def add_session_routes(app: FastAPI, parts: ConsoleParts) -> None:
         """Begin a session: sets a cookie that scripts cannot read. 401 for a wrong name or password, 429 too often."""
         peer = request.client.host if request.client else "?"
         name, now_s = f"{peer} {login.user}", clock.monotonic()
+        known = login.user if sessions.knows(login.user) else "somebody unknown"
+        note(request, what="by password", who=Who(known, "public", peer))
         wait_s = max(of_name.wait_s(name, now_s), of_peer.wait_s(peer, now_s))
         if wait_s > 0:
             raise HTTPException(
@@ -50,6 +53,7 @@ def add_session_routes(app: FastAPI, parts: ConsoleParts) -> None:
             raise HTTPException(401, "this name and password do not belong together")
         of_name.forget(name)
         secret, person = begun
+        note(request, what="by password", who=Who(person.name, person.role.name.lower(), peer))
         response.set_cookie(
             *(COOKIE, secret), httponly=True, samesite="strict", secure=parts.secure, max_age=int(parts.session_s)
         )

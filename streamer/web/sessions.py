@@ -79,6 +79,10 @@ class Sessions:
                 self._people.popitem(last=False)
         return secret, person
 
+    def knows(self, name: str) -> bool:
+        """Whether somebody has this name. What else is typed there may be a password: it is never written down."""
+        return name in self._accounts
+
     def who(self, secret: str) -> Person | None:
         """Whose session it is; None where it is over or never was."""
         with self._lock:

@@ -10,7 +10,8 @@ through bare ONNX Runtime. The model has one thread on both sides. The sides tak
 frames a second is the median of the rounds. `throughput_ratio_all_cores`: the same with a thread of the model on every
 core on both sides, where the service's own work has no core of its own any more. `throughput_ratio_undisturbed`: CPU of
 bare session.run for a frame over CPU of the thread that infers for a frame, which is what the ratio becomes where
-nothing else wants the cores: under other load the first two say more about that load.
+nothing else wants the cores: under other load the first two say more about that load. Both sides run the graph as the
+service rewrites it (detect/leaner.py); `bare_cpu_ms_as_published` is one round of the graph as it was published.
 
 `overhead_cpu_ms_per_frame`: four cameras of a real street, 720p25, each file played at its own pace, one intrusion
 rule, everything else by default, with Redis: CPU of the process, less decoders, conversion and session.run, for each
@@ -50,6 +51,7 @@ from streamer.clock import SystemClock
 from streamer.config import CameraConfig, Config
 from streamer.detect import detector
 from streamer.detect.canvas import InputBatch
+from streamer.detect.leaner import leaner
 from streamer.fit import InputFit
 from streamer.footage.camera_footage import CameraFootage
 from streamer.ledger import FrameLedger
@@ -107,13 +109,17 @@ class Rate:
 
 
 class Bare:
-    """ONNX Runtime alone: one session, its own defaults but for the number of threads."""
+    """ONNX Runtime alone: one session, its own defaults but for the number of threads.
 
-    def __init__(self, folder: Path, frames: list[Frame], threads: int) -> None:
+    It runs the graph as the service does (detect/leaner.py), or as it was published.
+    """
+
+    def __init__(self, folder: Path, frames: list[Frame], threads: int, as_published: bool = False) -> None:
         artifact = load_artifact(folder)
+        graph = artifact.read_graph() if as_published else leaner(artifact.read_graph(), str(folder))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        self._session = onnxruntime.InferenceSession(artifact.read_graph(), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._outputs = [each.name for each in artifact.manifest.outputs]
         spec = artifact.manifest.input
         sizes = BATCHES if spec.batch == "any" else (1,)
@@ -212,6 +218,7 @@ def throughput(folder: Path, model: Path, frames: list[Frame], rounds: int, seco
     values: dict[str, object] = {}
     for suffix, threads in (("", 1), ("_all_cores", cores)):
         bares: list[Bare | Lanes] = [Bare(model, frames, threads)]
+        published = Bare(model, frames, threads, as_published=True).round(seconds)
         if threads > 1:
             bares.append(Lanes(model, frames, threads))
         bare = max(bares, key=lambda each: each.round(2.0).fps)
@@ -227,6 +234,8 @@ def throughput(folder: Path, model: Path, frames: list[Frame], rounds: int, seco
                     f"  {threads} threads: bare {ceiling.fps:.1f} fps, service {rates[-1][1].fps:.1f} fps", flush=True
                 )
         values[f"throughput_ratio{suffix}"] = round(statistics.median(s.fps / b.fps for b, s, _ in rates), 4)
+        values[f"bare_cpu_ms_as_published{suffix}"] = round(published.cpu_ms_per_frame, 3)
+        values[f"bare_cpu_ms{suffix}"] = round(statistics.median(b.cpu_ms_per_frame for b, _, _ in rates), 3)
         values[f"bare_fps{suffix}"] = round(statistics.median(b.fps for b, _, _ in rates), 2)
         values[f"service_fps{suffix}"] = round(statistics.median(s.fps for _, s, _ in rates), 2)
         values[f"throughput_ratio_undisturbed{suffix}"] = round(

@@ -26,7 +26,7 @@ from models.sets import coco_folder
 from streamer.assembly.regions import looking
 from streamer.config import Config
 from streamer.detect import OnnxDetector, load_detector
-from streamer.stages import Detector
+from streamer.stages import Detector, nothing
 from streamer.types import Detections, Frame
 from streamer.zoo import bundled_model
 from tests.benchmarks.detect_less_classifier import fit_classifier
@@ -49,10 +49,10 @@ class Counted:
         self._inner, self.labels, self.input_fit = inner, inner.labels, inner.input_fit
         self.pictures = 0
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
         """As the detector does."""
         self.pictures += len(frames)
-        return self._inner.detect(frames)
+        return self._inner.detect(frames, before_run)
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from streamer.clock import SystemClock
 from streamer.config import CameraConfig
 from streamer.config.model import ModelConfig
 from streamer.detect import OnnxDetector
-from streamer.presence import Presence
+from streamer.presence import Presence, anybody_moves
 from streamer.surroundings import Surroundings
 from tests.benchmarks.footage import SHARED
 from tests.benchmarks.report import report
@@ -145,7 +145,7 @@ def watch(clip: Path, mode: DecodeMode, detector: OnnxDetector) -> Watched:
         analysed += 1
         [found] = detector.detect([frame])
         seen = tracker.update(found, frame.media_s)
-        presence.sees(len(seen))
+        presence.sees(len(seen), moving=anybody_moves(seen))
         for track_id, box, class_id in zip(seen.ids, seen.boxes_xyxy, seen.class_ids, strict=True):
             track = tracks.setdefault(int(track_id), Track(seen.labels[class_id]))
             track.boxes[round(frame.media_s, 3)] = box

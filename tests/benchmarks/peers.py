@@ -18,6 +18,9 @@ opencv_tuned, not 1.3. What spins (the two sides with default sessions) costs th
   an environment of its own; inference_pipeline_tuned: with one thread for the session.
 - bare: decode, convert and run alone, on one thread: what nobody can beat on these libraries.
 
+Ours and bare run the file as the service opens it on a CPU: rewritten, the same net and weights with less to do, all
+values the same up to the order in which floats are added (detect/leaner.py). Peers run it as it was published.
+
 Peers only find boxes: they track, judge and write nothing. Each run is a process of its own; its CPU time is that of
 all its threads, user and system, from the moment that its net has run once. The sides take turns within each round, and
 a ratio is the median over the rounds. It is an error if a peer looks at fewer pictures, or finds 10 % more or fewer

@@ -22,8 +22,11 @@ COMMANDS = (
     "tail",
     "wake",
     "clip",
+    "audit",
+    "forget",
     "models",
     "bench",
+    "chaos",
     "user",
     "schema",
 )
@@ -35,7 +38,10 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_runtime_never_loads_a_training_library():
-    done = python("import sys, streamer.cli; print([m for m in ('torch', 'torchvision', 'onnx') if m in sys.modules])")
+    done = python(
+        "import sys, streamer.cli; streamer.cli.build_parser(); "
+        "print([m for m in ('torch', 'torchvision', 'onnx') if m in sys.modules])"
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer.capture.decoder import Decoder
+from streamer.capture.gate import Gate, GateSettings
+from streamer.capture.gated import GatedDecoder
+from streamer.capture.motion.pixel_motion import Motion, PixelMotion
 from streamer.capture.packet_sizes import PacketSizes
+from streamer.capture.packet_times import PacketTimes
+from streamer.clock import SystemClock
+from streamer.presence import Presence
+from streamer.sleep_book import SleepBook
 from streamer.types import Frame
 from tests.cameras import Camera
 from tests.clips import read_number, write_clip
@@ -119,6 +127,43 @@ def test_where_analysis_says_that_nobody_is_there_only_the_keep_alive_look_is_an
     camera = Camera(clip, analyse_fps=None, decode="motion", sleep_after_s=3.0, keep_alive_s=6.0)
     camera.with_presence().sees(1)
     assert times(camera.read(), 6.5, 23.9) == [8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 22.0]
+
+
+class Watched(PixelMotion):
+    """Remembers when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_s: list[float] = []
+
+    def look(self, luma: np.ndarray, at_s: float, vacant_s: float = 0.0) -> Motion:
+        self.asked_s.append(at_s)
+        return super().look(luma, at_s, vacant_s)
+
+
+def test_while_analysis_itself_sees_somebody_move_pictures_are_seldom_asked(tmp_path):
+    clip = street(tmp_path / "clip.mp4", 16, lambda s: 1.0 <= s < 13.0)
+    asked: dict[bool, list[float]] = {}
+    for moving in (False, True):
+        presence, motion, gate = Presence(), Watched(), Gate(GateSettings("motion", quiet_s=3.0))
+        with av.open(str(clip)) as container:
+            [stream], times = container.streams.video, PacketTimes()
+            gated = GatedDecoder(
+                "gate", Decoder(stream.codec_context), gate, motion, SleepBook("gate"), SystemClock(),
+                let_go=lambda _: None, offers_looks=lambda _: True, presence=presence,
+            )  # fmt: skip
+            for packet in container.demux(stream):
+                if packet.size:
+                    at_s = times.shown_s(packet)
+                    presence.sees(int(at_s < 13.2), moving=moving and at_s < 13.2)
+                    assert [frame.pts for frame in gated.take(packet, at_s)] == [packet.pts] or gate.asleep
+                    assert not gate.asleep or at_s >= 14.0
+        asked[moving] = motion.asked_s
+    often, seldom = (np.diff([at_s for at_s in asked[moving] if 1.5 < at_s < 13.0]) for moving in (False, True))
+    assert often.max() < 0.7
+    assert seldom.min() >= 2.0
+    assert seldom.max() < 2.6
+    assert any(13.2 < at_s < 13.5 for at_s in asked[True])  # he is gone: now pictures tell how quiet it is
 
 
 class Script:

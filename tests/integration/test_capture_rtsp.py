@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import streamer.capture.source as room
+from streamer.chaos.proxy import FaultProxy, SilentServer
 from streamer.errors import redact
 from streamer.ledger import Link
 from tests.cameras import Camera
 from tests.clips import read_number, write_clip
-from tests.fault_proxy import FaultProxy, SilentServer
 from tests.rtsp import aio_rtsp_server, free_port, gst_rtsp_server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def scraped(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Iterator[
             # two alerts more than at some earlier scrape: rates and quantiles have something to be made of
             seen = 'increase(streamer_capture_to_publish_seconds_count{job="streamer"}[1m]) > 5'
             recorded = "camera:streamer_capture_to_publish_seconds:p99_5m > 0"
-            eventually(lambda: bool(server.ask(seen) and server.ask(recorded)), within_s=60)
+            opened = 'increase(streamer_alerts_total{type="opened"}[1m])'  # scraped twice since
+            eventually(lambda: all(server.ask(each) for each in (seen, recorded, opened)), within_s=60)
             assert service.poll() is None
             yield server
 
@@ -90,10 +92,25 @@ def test_no_alert_of_the_service_fires_while_all_is_well(scraped: Prometheus) ->
     assert scraped.ask('ALERTS{alertstate="firing"}') == []
 
 
+def test_losses_of_footage_are_shown_before_there_are_any(scraped: Prometheus) -> None:
+    shown = {
+        each["metric"]["reason"]: float(each["value"][1]) for each in scraped.ask("streamer_footage_failures_total")
+    }
+    assert {"disk", "behind", "internal", "crashed"} <= shown.keys()
+    assert set(shown.values()) == {0.0}
+
+
+def test_the_disk_of_the_data_folder_is_shown_as_the_system_has_it(scraped: Prometheus, tmp_path: Path) -> None:
+    [size] = scraped.ask('streamer_disk_bytes{kind="size"}')
+    [free] = scraped.ask('streamer_disk_bytes{kind="free"}')
+    assert float(size["value"][1]) == shutil.disk_usage(tmp_path).total
+    assert 0 < float(free["value"][1]) < float(size["value"][1])
+
+
 def test_the_rules_work_out_what_they_say(scraped: Prometheus) -> None:
-    [promised] = scraped.ask("streamer:promised_latency_seconds")
+    [promised] = scraped.ask("instance:streamer_promised_latency_seconds:max")
     [p99] = scraped.ask("instance:streamer_capture_to_publish_seconds:p99_5m")
-    assert float(promised["value"][1]) == 0.5
+    assert float(promised["value"][1]) == 30  # inference.max_age_s of its configuration
     assert 0 < float(p99["value"][1]) < 60
 
 

@@ -131,7 +131,7 @@ def test_a_zone_is_drawn_with_the_mouse_and_lands_in_the_file(site: Site, browse
         point.focus()
         page.keyboard.press("Shift+ArrowDown")
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("Takes effect after a restart").first).to_be_visible()
+        expect(page.get_by_text("Saved, and in force")).to_be_visible()
         assert visit.wrong == []
     camera = yaml.safe_load(site.config.read_text())["cameras"]["gate"]
     assert set(camera["zones"]) == {"all", "doorstep"}
@@ -206,10 +206,8 @@ def test_a_zone_that_was_drawn_raises_the_alert_that_was_chosen_for_it(
                 page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
             page.get_by_label("Alert of zone zone-1").select_option("intrusion")
             page.get_by_role("button", name="Save").click()
-            expect(page.get_by_text("Takes effect after a restart").first).to_be_visible()
-        with running(config), visiting(browser, address) as visit:
-            wait_until_served(address)
-            page = visit.log_in("otto")
+            expect(page.get_by_text("Saved, and in force")).to_be_visible()
+            page.goto(address)
             row = page.get_by_role("list", name="Latest alerts").get_by_role("listitem").filter(has_text="Intrusion")
             row.first.click(timeout=60_000)
             expect(page.get_by_role("region", name="Alert")).to_contain_text("zone-1-intrusion")

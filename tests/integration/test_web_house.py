@@ -111,7 +111,8 @@ def test_a_port_that_is_taken_stops_who_asked_for_it_and_nobody_else(tmp_path: P
 
 
 def test_the_framework_is_loaded_by_nobody_who_has_no_console() -> None:
-    code = "import sys, streamer.cli; print([m for m in ('fastapi', 'starlette', 'uvicorn') if m in sys.modules])"
+    code = "import sys, streamer.cli; streamer.cli.build_parser(); "
+    code += "print([m for m in ('fastapi', 'starlette', 'uvicorn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -15,6 +15,7 @@ from tests.alert_lives import change, next_change, result
 from tests.console import chromium
 from tests.console_server import ONLINE, Served, served
 from tests.fakes import a_frame
+from tests.screened import screened
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 
@@ -45,7 +46,7 @@ def busy(console: Served) -> Iterator[None]:
             index += 1
             for name in console.parts.cameras:
                 frame = a_frame(name, index, image=np.roll(pixels, index * 3, 1))
-                console.room.seen(replace(result(camera=name, index=index), frame=frame))
+                console.room.seen(screened(replace(result(camera=name, index=index), frame=frame)))
             if index % 3 == 0:
                 console.room.changed([change(f"new-{index}", camera="cam-3")])
 

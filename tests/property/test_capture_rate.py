@@ -64,3 +64,24 @@ def test_never_more_than_asked_and_no_slot_left_empty_that_had_a_frame(distances
 
 def test_none_means_every_frame():
     assert chosen([0.0, 0.01, 0.02, 5.0], None) == [0, 1, 2, 3]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([None, 1.0, 4.0, 7.5, 25.0]), st.integers(1, 60)), min_size=1, max_size=6),
+    st.sampled_from([10.0, 12.5, 30.0]),
+)
+def test_another_rate_takes_effect_at_once_and_is_kept_from_then_on(rates, camera_fps):
+    selector, n, picks = RateSelector(5.0), 0, []
+    for fps, frames in rates:
+        selector.become(fps)
+        now = []
+        for _ in range(frames):
+            if selector.choose(n / camera_fps):
+                now.append(n)
+            n += 1
+        most = frames if fps is None else math.ceil(frames / camera_fps * fps) + 1
+        least = frames if fps is None else math.floor(frames / camera_fps * min(fps, camera_fps)) - 1
+        assert least <= len(now) <= most
+        picks += now
+    assert picks == sorted(set(picks))

@@ -14,7 +14,8 @@ from streamer.alerts.drawing import COLOURS, draw_alert, with_strip
 from streamer.alerts.snapshots import UNFINISHED, SnapshotStore, snapshot_path
 from streamer.errors import SinkUnavailable
 from streamer.types import AlertChange
-from tests.walks import EPOCH, Drawn
+from tests.screened import shown
+from tests.walks import EPOCH
 
 DAY_S = 24 * 3600.0
 
@@ -59,7 +60,7 @@ def grey(width: int = 640, height: int = 360, level: int = 90) -> np.ndarray:
 
 def stored(store: SnapshotStore, folder: Path, number: int, *, age_s: float, now: float = EPOCH) -> AlertChange:
     change = alert(number, started_at=now - age_s)
-    path = folder / store.write(change, Drawn(grey()))
+    path = folder / store.write(change, shown(grey()))
     os.utime(path, (now - age_s, now - age_s))
     return change
 
@@ -67,7 +68,7 @@ def stored(store: SnapshotStore, folder: Path, number: int, *, age_s: float, now
 def test_a_picture_is_where_its_alert_says_for_all_its_changes(tmp_path: Path) -> None:
     store, change = SnapshotStore(tmp_path), alert()
     assert not store.exists(change)
-    path = store.write(change, Drawn(grey()))
+    path = store.write(change, shown(grey()))
     assert path == store.path_for(change) == snapshot_path(change) == f"snapshots/2025-06-15/{change.id}.jpg"
     assert store.exists(change)
     later = AlertChange(**{**_fields(change), "seq": 7, "type": "closed", "at": EPOCH + 9 * DAY_S})
@@ -80,7 +81,7 @@ def _fields(change: AlertChange) -> dict:
 
 
 def test_the_box_is_drawn_where_it_is_in_the_colour_of_the_severity(tmp_path: Path) -> None:
-    path = tmp_path / SnapshotStore(tmp_path, quality=100).write(alert(), Drawn(grey()))
+    path = tmp_path / SnapshotStore(tmp_path, quality=100).write(alert(), shown(grey()))
     rgb = cv2.imread(str(path))[..., ::-1].astype(int)
     assert rgb.shape == (360, 640, 3)
     red, scene = np.array(COLOURS["critical"]), np.array([90, 90, 90])
@@ -92,7 +93,7 @@ def test_the_box_is_drawn_where_it_is_in_the_colour_of_the_severity(tmp_path: Pa
 
 def test_the_frames_own_picture_is_left_alone(tmp_path: Path) -> None:
     original = grey()
-    SnapshotStore(tmp_path).write(alert(), Drawn(original))
+    SnapshotStore(tmp_path).write(alert(), shown(original))
     assert (original == 90).all()
 
 
@@ -129,7 +130,7 @@ def test_a_zones_outline_is_drawn() -> None:
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "snapshots").write_text("a file where the folder should be")
     with pytest.raises(SinkUnavailable, match=r"alert gate-.*cannot be written to .*goes out without it"):
-        SnapshotStore(tmp_path).write(alert(), Drawn(grey()))
+        SnapshotStore(tmp_path).write(alert(), shown(grey()))
 
 
 def test_a_disk_that_takes_no_more_is_said_in_a_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_disk_that_takes_no_more_is_said_in_a_sentence_and_leaves_nothing_behi
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # the kernel refuses more, as a full disk would
     try:
         with pytest.raises(SinkUnavailable, match=r"cannot be written to .*: File too large"):
-            SnapshotStore(tmp_path).write(alert(), Drawn(grey()))
+            SnapshotStore(tmp_path).write(alert(), shown(grey()))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]

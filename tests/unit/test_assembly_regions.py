@@ -9,7 +9,7 @@ import pytest
 
 from streamer.assembly.camera import config_hash
 from streamer.assembly.labels import check_labels
-from streamer.assembly.regions import looking, one_by_one
+from streamer.assembly.regions import Looking, is_one_by_one, looking
 from streamer.config import parse_config
 from streamer.detect.easy import EasyFrames
 from streamer.detect.regions import RegionDetector
@@ -116,8 +116,30 @@ def test_a_recording_gives_the_same_boxes_alone_and_beside_others(detect, kind):
 
 
 def test_what_remembers_a_camera_gets_its_frames_one_by_one():
-    assert one_by_one(a_config()) == one_by_one(a_config(regions="tiles")) == frozenset()
-    assert one_by_one(a_config(regions="motion")) == one_by_one(a_config(skip_easy={})) == {"gate"}
+    def is_so(**detect):
+        return is_one_by_one(a_config(**detect).cameras["gate"].detect)
+
+    assert not is_so()
+    assert not is_so(regions="tiles")
+    assert is_so(regions="motion")
+    assert is_so(skip_easy={})
+
+
+def test_a_camera_whose_settings_change_is_looked_at_as_if_it_had_always_been_so(tmp_path):
+    folder = write_colours(tmp_path / "colours", labels=("red", "green", ""))
+    again = {"model": str(folder), "labels": ["red", "green"], "below": 0.6}
+    wishes = [{}, {"regions": "tiles"}, {"second_look": again}, {"regions": "motion", "second_look": again}, {}]
+    finder = SquareFinder()
+    changing = Looking(finder)
+    picture = drawn(WH, [("red", 40, 40, 64, 64), ("green", 200, 100, 300, 200)])
+    for i, wish in enumerate(wishes):
+        config = a_config(**wish)
+        changing.take("gate", changing.looks(config.cameras["gate"].detect))
+        fixed = looking(config, SquareFinder())
+        frames = [seen(picture, finder.input_fit, camera, i / 10) for camera in ("gate", "plain")]
+        for one, other in zip(changing.detect(frames), fixed.detect(frames), strict=True):
+            np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+            np.testing.assert_array_equal(one.scores, other.scores)
 
 
 def test_a_second_look_alone_wraps_the_model_and_opens_one_classifier_for_all(tmp_path):

@@ -73,8 +73,13 @@ def test_two_cameras_do_not_come_back_in_step_and_the_same_seed_does():
     assert waits(1) == waits(1)
 
 
-def test_a_wrong_password_waits_the_longest_from_the_start():
-    assert Backoff(0.5, 30.0, random.Random(1)).next_s(permanent=True) >= 15.0
+def test_a_password_that_is_refused_again_is_tried_seldom():
+    backoff = Backoff(0.5, 2.5, random.Random(1), refused_s=30.0)
+    assert backoff.next_s(permanent=True) <= 0.5  # it may have been cut off in the midst of its answer
+    assert backoff.next_s(permanent=True) >= 15.0
+    assert backoff.next_s(permanent=True) >= 15.0
+    assert backoff.next_s() <= 2.5  # it could not be reached: another trouble
+    assert backoff.next_s(permanent=True) <= 2.5
 
 
 def test_a_recording_is_called_after_its_file_wherever_it_lies():

@@ -88,6 +88,20 @@ def test_while_pictures_move_it_stays_awake_and_sleeps_after_the_quiet_time():
     assert [at_s for at_s, step in steps if step is Step.SLEEP] == [24.0]
 
 
+def test_packets_of_a_time_in_which_analysis_saw_somebody_move_are_not_learned_as_quiet():
+    for told in (True, False):
+        gate = Gate(GateSettings("motion", quiet_s=3.0))
+        fed(gate, packets(2.0), moved=True)
+        for packet, at_s in packets(2.0, 2.0, size=4000.0):
+            gate.step(packet, at_s)
+            if told:
+                gate.puts_off(at_s)
+        fed(gate, packets(8.0, 4.0))
+        assert gate.asleep
+        steps = fed(gate, iter([(Packet(4000, False), 12.04), (Packet(4000, False), 12.08)]))
+        assert (steps[-1][1] is Step.WAKE or steps[0][1] is Step.WAKE) == told
+
+
 def test_a_look_that_shows_motion_wakes_it():
     gate = asleep_gate()
     assert gate.looked(True, 8.0)

@@ -9,8 +9,10 @@ import re
 import subprocess
 import sys
 from fnmatch import fnmatch
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -178,6 +180,48 @@ def test_the_street_is_linked_under_the_names_of_the_cameras(tmp_path):
     assert wanted <= {path.name for path in tmp_path.glob("*.mp4")}
 
 
+def test_every_variable_that_compose_asks_of_the_shell_has_a_default_and_is_told_of():
+    text = (DEPLOY / "compose.yaml").read_text()
+    asked = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:-[^}]*)?\}", text)
+    assert {name for name, _ in asked} == {"REDIS_PASSWORD", "GRAFANA_PASSWORD"}
+    assert all(default for _, default in asked)
+    told = (ROOT / "docs" / "operations.md").read_text()
+    assert all(f"`{name}`" in told for name, _ in asked)
+
+
+def test_what_the_configuration_of_compose_reads_from_the_environment_is_given_to_it():
+    asked = set(re.findall(r"\$\{([A-Z_]+)\}", (DEPLOY / "compose" / "cameras.yaml").read_text().split("\n", 2)[2]))
+    assert asked
+    assert asked <= set(compose()["services"]["streamer"]["environment"])
+
+
+def test_services_of_compose_wait_for_services_that_there_are_and_that_can_tell():
+    services = compose()["services"]
+    for name, service in services.items():
+        waits = service.get("depends_on", {})
+        assert set(waits) <= set(services) - {name}
+        for other, how in waits.items() if isinstance(waits, dict) else ():
+            if how["condition"] == "service_healthy":
+                assert services[other]["healthcheck"]["test"]
+    over = yaml.safe_load((DEPLOY / "compose.gpu.yaml").read_text())["services"]
+    assert set(over) <= set(services)
+
+
+def test_no_two_services_of_compose_publish_the_same_port_and_ours_are_those_that_are_configured():
+    published = [port.split(":") for service in compose()["services"].values() for port in service.get("ports", ())]
+    assert len({host for _, host, _ in published}) == len(published)
+    config = configuration("compose")
+    ours = {port.split(":")[2] for port in compose()["services"]["streamer"]["ports"]}
+    assert ours == {str(config.http.port), str(config.web.port)}
+
+
+def test_compose_writes_only_into_volumes_and_the_data_folder_is_one():
+    config, service = configuration("compose"), compose()["services"]["streamer"]
+    writable = [m.split(":")[1] for m in service["volumes"] if not m.endswith(":ro")]
+    assert any(config.data_dir.is_relative_to(place) for place in writable)
+    assert service["tmpfs"] == ["/tmp"]
+
+
 # Kubernetes
 
 
@@ -231,6 +275,55 @@ def test_the_service_and_the_policy_let_through_what_the_pod_serves():
     assert set(manifest("NetworkPolicy")["spec"]["policyTypes"]) == {"Ingress", "Egress"}
 
 
+def test_the_policy_lets_out_to_names_redis_and_cameras_and_to_nothing_else():
+    config, rules = configuration("kubernetes"), manifest("NetworkPolicy")["spec"]["egress"]
+    assert all(rule["to"] and rule["ports"] for rule in rules)  # an empty list would be everything
+    blocks = [ip_network(peer["ipBlock"]["cidr"]) for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+    assert all(block.is_private for block in blocks)
+    for camera in config.cameras.values():
+        assert any(ip_address(urlsplit(camera.url).hostname) in block for block in blocks)
+    spaces = {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: rule["ports"]
+        for rule in rules
+        for peer in rule["to"]
+        if "namespaceSelector" in peer
+    }
+    assert urlsplit(config.redis.url).hostname.split(".")[1] in spaces
+    assert {(port["protocol"], port["port"]) for port in spaces["kube-system"]} == {("UDP", 53), ("TCP", 53)}
+
+
+def test_the_policy_lets_in_only_those_whom_it_names():
+    rules = manifest("NetworkPolicy")["spec"]["ingress"]
+    assert all(rule["from"] and rule["ports"] for rule in rules)
+    assert len({port["port"] for rule in rules for port in rule["ports"]}) == len(rules)  # each has a port of its own
+
+
+def test_a_pod_that_starts_slowly_is_not_killed_and_one_that_hangs_is():
+    [container] = pod()["containers"]
+    start, live, ready = (container[p] for p in ("startupProbe", "livenessProbe", "readinessProbe"))
+    assert start["periodSeconds"] * start["failureThreshold"] >= 300  # a GPU engine is built in minutes
+    assert live["periodSeconds"] * live["failureThreshold"] <= 60
+    assert all(probe["timeoutSeconds"] < probe["periodSeconds"] for probe in (live, ready))
+
+
+def test_the_pods_memory_holds_what_capture_processes_may_fill():
+    config = configuration("kubernetes")
+    limit = pod()["containers"][0]["resources"]["limits"]["memory"]
+    most = len(config.cameras) * config.capture.frames_mb * 1e6
+    assert int(limit.removesuffix("Gi")) * 2**30 > 2 * most
+
+
+def test_the_volume_and_the_pod_say_what_the_service_needs_of_each():
+    [container] = pod()["containers"]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    there = {volume["name"] for volume in pod()["volumes"]}
+    there |= {claim["metadata"]["name"] for claim in manifest("StatefulSet")["spec"]["volumeClaimTemplates"]}
+    assert mounted == there
+    [config_map] = [volume["configMap"]["name"] for volume in pod()["volumes"] if "configMap" in volume]
+    named = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
+    assert config_map in {made["name"] for made in named["configMapGenerator"]}
+
+
 def test_all_three_select_the_same_pod():
     labels = manifest("StatefulSet")["spec"]["template"]["metadata"]["labels"]
     assert manifest("StatefulSet")["spec"]["selector"]["matchLabels"] == labels
@@ -252,11 +345,6 @@ def test_the_volume_holds_what_the_configuration_keeps_and_is_where_it_writes():
     assert (keep.snapshots_mb + keep.clips_mb + keep.recordings_mb) / 1000 < 0.8 * gigabytes
     [mount] = [m for m in pod()["containers"][0]["volumeMounts"] if m["name"] == claim["metadata"]["name"]]
     assert config.data_dir.is_relative_to(mount["mountPath"])
-    # StreamerDiskFillingUp asks for the claim by the name that a StatefulSet gives it
-    made = f"{claim['metadata']['name']}-{manifest('StatefulSet')['metadata']['name']}-0"
-    asked = re.findall(r'persistentvolumeclaim=~"([^"]+)"', (DEPLOY / "prometheus/rules/alerts.yml").read_text())
-    assert asked
-    assert all(re.fullmatch(pattern, made) for pattern in asked)
 
 
 def test_everybody_waits_longer_for_the_end_than_the_service_takes():
@@ -279,6 +367,11 @@ def unit() -> configparser.ConfigParser:
 def test_what_trying_again_does_not_change_is_not_tried_again():
     codes = unit()["Service"]["RestartPreventExitStatus"].split()
     assert codes == [str(ConfigError.exit_code), str(ArtifactError.exit_code)]
+
+
+def test_reloading_the_unit_has_the_service_read_its_configuration_again():
+    assert unit()["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert "--watch" not in unit()["Service"]["ExecStart"]  # without a terminal SIGHUP is heard anyway
 
 
 @pytest.mark.needs("systemd")

@@ -24,10 +24,6 @@ FOREIGN = {
     "up": set(),
     "process_cpu_seconds_total": set(),
     "process_resident_memory_bytes": set(),
-    "node_filesystem_avail_bytes": {"mountpoint"},
-    "node_filesystem_size_bytes": {"mountpoint"},
-    "kubelet_volume_stats_available_bytes": {"persistentvolumeclaim"},
-    "kubelet_volume_stats_capacity_bytes": {"persistentvolumeclaim"},
 }
 
 

@@ -109,6 +109,16 @@ def test_each_frame_of_a_batch_gets_its_own_answer_in_order(tmp_path, batch):
     assert [rows(d) for d in singly] == [rows(d) for d in found]
 
 
+def test_others_are_woken_once_before_the_first_run_of_a_batch(tmp_path):
+    detector = brightness_detector(tmp_path, 1)
+    runs: list[int] = []
+    frames = [coloured(detector, 1, 2, 31, index=i) for i in range(3)]
+    detector.detect(frames, lambda: runs.append(detector.timings.runs))
+    assert runs == [0]
+    detector.detect([], lambda: runs.append(-1))
+    assert runs == [0]
+
+
 def test_no_frames_is_no_work(tmp_path):
     detector = brightness_detector(tmp_path)
     assert detector.detect([]) == []

@@ -88,8 +88,8 @@ def test_a_thing_that_goes_away_is_not_kept():
 
 def test_a_box_that_came_once_is_not_repeated():
     class Ghost(SquareFinder):
-        def detect(self, frames):
-            found = super().detect(frames)
+        def detect(self, frames, before_run):
+            found = super().detect(frames, before_run)
             return found if len(self.calls) == 2 else [each.keep(np.zeros(len(each), bool)) for each in found]
 
     finder = Ghost(WH, smallest_px=8)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from streamer.channel import ChannelClosed
-from streamer.in_order import InOrder
+from streamer.in_order import HeldBack, InOrder
 
 
 def test_what_comes_early_waits_for_what_is_next():
@@ -52,6 +52,29 @@ def test_a_lane_that_fails_lets_the_reader_have_what_is_complete_and_stops_the_o
     assert list(hand_off) == ["a"]
     with pytest.raises(ChannelClosed):
         hand_off.put(3, "d")
+
+
+def test_what_is_held_back_is_handed_over_when_asked_for_and_at_the_end():
+    hand_off, held_numbers = InOrder(capacity=4, producers=1), []
+    with hand_off, HeldBack(hand_off) as held:
+        for number in range(3):
+            held.hand_over()
+            held.hold(number, number)
+            held_numbers.append(len(held))
+    assert held_numbers == [1, 1, 1]
+    assert list(hand_off) == [0, 1, 2]
+
+
+def test_a_lane_that_fails_hands_over_what_it_held_and_its_own_error_is_what_is_told():
+    hand_off = InOrder(capacity=4, producers=1)
+    held = HeldBack(hand_off)
+    held.hold(0, "a")
+    with pytest.raises(ZeroDivisionError), hand_off, held:
+        raise ZeroDivisionError
+    assert list(hand_off) == ["a"]
+    held.hold(1, "b")
+    with pytest.raises(ZeroDivisionError), held:  # nobody reads any more
+        raise ZeroDivisionError
 
 
 def test_a_lane_too_far_ahead_waits_outside_until_there_is_room():

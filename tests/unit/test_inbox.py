@@ -138,6 +138,20 @@ def a_costly_inbox(*cameras: str, seconds: float, **more: object) -> tuple[Frame
     return FrameInbox(ledgers, BatchPolicy(), clock, costs=CostModel({1: seconds}), **more), clock, ledgers
 
 
+def test_what_need_not_be_waited_for_is_had_at_once_and_nothing_else():
+    inbox, clock, ledgers = an_inbox("gate", "yard", max_batch=2, max_wait_s=0.010)
+    assert inbox.take_ready() is None
+    offer(inbox, clock, ledgers, "gate", 0)
+    assert inbox.take_ready() is None  # company may still come
+    clock.tick(0.02)
+    batch = inbox.take_ready()
+    assert batch is not None
+    assert [frame.index for frame in batch.frames] == [0]
+    inbox.close(drain=True)
+    with pytest.raises(InboxClosed):
+        inbox.take_ready()
+
+
 def test_batches_are_numbered_as_they_are_taken_and_each_lane_gets_its_part():
     inbox, clock, ledgers = a_costly_inbox("a", "b", "c", seconds=0.01, lanes=2)
     for camera in ("a", "b", "c"):

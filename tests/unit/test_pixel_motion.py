@@ -17,7 +17,7 @@ _STREET = np.random.default_rng(5).uniform(50, 180, (H // 6, W // 6 + 1)).repeat
 
 def seen(
     draw: Picture, until_s: float, *, step_s: float = 0.2, from_s: float = 0.0, noise: float = 0.7,
-    motion: PixelMotion | None = None,
+    motion: PixelMotion | None = None, vacant_s: Callable[[float], float] = lambda _: 0.0,
 ) -> list[tuple[float, Motion]]:  # fmt: skip
     """Looks at a drawn world through a sensor's noise."""
     motion, rng = motion or PixelMotion(), np.random.default_rng(1)
@@ -25,7 +25,8 @@ def seen(
     for at_s in np.arange(from_s, until_s, step_s).tolist():
         picture = draw(at_s)
         noisy = picture + rng.normal(0, noise, picture.shape)
-        looks.append((at_s, motion.look(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), at_s)))
+        luma = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        looks.append((at_s, motion.look(luma, at_s, vacant_s(at_s))))
     return looks
 
 
@@ -104,6 +105,24 @@ def test_the_ghost_of_what_was_in_the_first_picture_fades() -> None:
 def test_what_left_in_the_first_seconds_leaves_no_ghost_for_long() -> None:
     looks = seen(lambda t: with_box(50, 30, 12, 20) if t < 2 else street(t), 30)
     assert max(times_moved(looks), default=0) < 10
+
+
+@pytest.mark.parametrize("step_s", [0.2, 0.55])
+def test_where_analysis_sees_nobody_the_ghost_of_who_stood_there_from_the_first_picture_on_is_soon_gone(
+    step_s: float,
+) -> None:
+    looks = seen(
+        lambda t: with_box(50, 30, 12, 20) if t < 30 else street(t), 60, step_s=step_s,
+        vacant_s=lambda t: max(0.0, t - 31),
+    )  # fmt: skip
+    moved = times_moved(looks)
+    assert 30 <= moved[0] <= 30.5 + step_s
+    assert 34 <= max(moved) < 37
+
+
+def test_where_analysis_sees_nobody_who_keeps_moving_is_seen_all_the_same() -> None:
+    looks = seen(lambda t: with_box(20 + 2 * t, 30, 6, 16), 50, vacant_s=lambda t: t)
+    assert np.mean([motion.moved for at_s, motion in looks if at_s > 2]) > 0.95
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.3, 5), (0.6, 0), (1.3, 10), (0.9, 60), (0.05, 8)])

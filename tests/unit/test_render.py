@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import FootageError, SourceCorrupt
-from streamer.render.encoder import VideoWriter, even
+from streamer.privacy.video import VideoWriter, even
 from streamer.render.film import Film, Glimpse
 from streamer.render.panel import BAD, GOOD, Judged, Panel
 from streamer.render.render import drawn_size
 from streamer.render.scene import HOLD_S, LINGER_S, Scenes
 from streamer.render.tags import Tag, laid_out
 from streamer.types import AlertChange
+from tests.screened import shown
 
 
 def film(*glimpses: Glimpse, changes: tuple[AlertChange, ...] = ()) -> Film:
@@ -126,7 +127,7 @@ def test_a_video_holds_its_pictures_and_their_times(tmp_path):
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (128, 128, 128)]
     with VideoWriter(out) as video:
         for at_s, colour in zip(times_s, colours, strict=True):
-            video.add(np.full((64, 96, 3), colour, np.uint8), at_s)
+            video.add(shown(np.full((64, 96, 3), colour, np.uint8)), at_s)
     assert list(tmp_path.iterdir()) == [out]
     with av.open(str(out)) as container:
         frames = list(container.decode(video=0))
@@ -138,7 +139,7 @@ def test_a_video_holds_its_pictures_and_their_times(tmp_path):
 def test_a_video_that_was_not_finished_is_not_there(tmp_path):
     def broken_off() -> None:
         with VideoWriter(tmp_path / "seen.mp4") as video:
-            video.add(np.zeros((64, 96, 3), np.uint8), 0.0)
+            video.add(shown(np.zeros((64, 96, 3), np.uint8)), 0.0)
             raise SourceCorrupt("the recording breaks off")
 
     with pytest.raises(SourceCorrupt):
@@ -149,7 +150,7 @@ def test_a_video_that_was_not_finished_is_not_there(tmp_path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     out = tmp_path / "nowhere" / "seen.mp4"
     with pytest.raises(FootageError, match=f"{out} cannot be written: No such file"), VideoWriter(out) as video:
-        video.add(np.zeros((64, 96, 3), np.uint8), 0.0)
+        video.add(shown(np.zeros((64, 96, 3), np.uint8)), 0.0)
 
 
 def test_odd_pictures_are_made_even_and_large_and_small_ones_readable():

@@ -74,7 +74,7 @@ class Told:
     def __init__(self, **rows):
         self._rows = rows
 
-    def detect(self, frames):
+    def detect(self, frames, before_run=None):
         return [self._one(self._rows.get(frame.camera, [])) for frame in frames]
 
     def _one(self, rows):

@@ -10,6 +10,7 @@ import pytest
 
 from streamer.alerts.book import CameraAlertBook
 from streamer.alerts.policy import AlertPolicy
+from streamer.camera_unit import CameraUnit
 from streamer.clock import SystemClock
 from streamer.coverage import Coverage
 from streamer.inbox import BatchPolicy, FrameInbox
@@ -18,7 +19,7 @@ from streamer.pipeline import CameraPipeline, replay
 from streamer.presence import Presence
 from streamer.rules.geometry import Zone
 from streamer.rules.loitering import LoiteringRule
-from streamer.service import CameraUnit, Service
+from streamer.service import Service
 from streamer.sleep_book import SleepBook
 from streamer.stages import BehaviourModel
 from streamer.surroundings import Surroundings

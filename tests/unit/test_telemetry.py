@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.board import WatchedCamera
@@ -19,6 +20,7 @@ from streamer.sleep_book import SleepBook
 from streamer.telemetry import logs
 from streamer.telemetry.http import Health, TelemetryServer
 from streamer.telemetry.metrics import TABLE, Metrics
+from tests.footage import alert
 
 
 def fetch(url: str) -> tuple[int, bytes]:
@@ -68,6 +70,47 @@ def test_the_page_for_prometheus_shows_where_every_frame_went():
     assert row("streamer_stage_seconds_count", stage="infer") == 1
     shown = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name, _ in rows}
     assert {name for name in shown if not name.startswith("process_")} <= set(TABLE)
+
+
+def test_rows_of_a_camera_that_is_gone_end_and_begin_anew_when_it_comes_back():
+    metrics = Metrics(lambda: 20.0)
+
+    def there() -> set[str]:
+        families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
+        return {
+            sample.name for family in families for sample in family.samples if sample.labels.get("camera") == "gate"
+        }
+
+    def watch() -> FrameLedger:
+        ledger = FrameLedger("gate")
+        metrics.watch(WatchedCamera(ledger, CameraStatus("gate", 0.0), Coverage(0.0, 1.0), SleepBook("gate")))
+        return ledger
+
+    def tell() -> None:
+        metrics.published("gate", 0.1)
+        metrics.woke("gate", 0.1)
+        metrics.raised([alert("a", 1.0)])
+
+    tell()
+    assert there() == set()
+    watch().received(7)
+    tell()
+    known = there()
+    assert {"streamer_frames_total", "streamer_alerts_total", "streamer_wake_seconds_count"} <= known
+    metrics.forget("gate")
+    tell()  # what was on its way
+    assert there() == set()
+    watch()
+    tell()
+    assert there() == known
+    rows = {
+        each.name: each.value
+        for f in metrics.registry.collect()
+        for each in f.samples
+        if "gate" in each.labels.values()
+    }
+    assert rows["streamer_alerts_total"] == 1
+    assert rows["streamer_capture_to_publish_seconds_count"] == 1
 
 
 def test_an_unwell_service_answers_503_and_says_what_is_dead():

@@ -21,6 +21,7 @@ from streamer.wire import alert_body
 from tests.alert_lives import CLIP, change, next_change, result
 from tests.console_server import Served, served
 from tests.fakes import FakeClock, MemorySink, a_frame
+from tests.screened import screened
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def green(camera: str = "gate", index: int = 0) -> FrameResult:
     image = np.zeros((180, 320, 3), np.uint8)
     image[..., 1] = 200
     found = result(camera=camera, index=index)
-    return replace(found, frame=a_frame(camera, index, image=image, received_s=1000.0))
+    return screened(replace(found, frame=a_frame(camera, index, image=image, received_s=1000.0)))
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ def test_the_console_keeps_no_pixels_of_others(console: Served) -> None:
     console.room.seen(found)
     sight = console.room.pictures.newest("gate")
     assert sight is not None
-    assert not np.shares_memory(sight.image, found.frame.image)
+    assert not np.shares_memory(sight.image.rgb, found.frame.image)
     assert sight.picture is None
     console.room.pictures.want_large("gate", 999.0)
     console.room.seen(found)

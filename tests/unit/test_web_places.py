@@ -9,10 +9,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.assembly.places import BACKUP, ConfiguredPlaces
-from streamer.config import parse_config
+from streamer.assembly.configuration_desk import ConfigurationDesk
+from streamer.assembly.places import ConfiguredPlaces
+from streamer.config import load_config, parse_config
+from streamer.config.history import History
 from streamer.config.places_text import with_places, with_rules
 from streamer.web.places import Drawn, PlacesRefused
+from tests.changing import MemoryChanging
+from tests.fakes import FakeClock
 
 SQUARE = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)]
 DOOR = {"door": [(0.25, 0.5), (0.75, 0.5), (0.5, 0.98764)]}
@@ -82,7 +86,7 @@ def test_what_is_typed_into_a_rule_reads_no_variable_and_writes_no_yaml(tmp_path
     for name in ("${REDIS_PASSWORD:-x}", "a, kind: stopped", "a\n  b: c"):
         drawn = Drawn(DOOR, {}, [{"name": name, "kind": "intrusion", "zone": "door"}])
         with pytest.raises(PlacesRefused, match=r"rules\[0\]\.name: string should match"):
-            places.write("gate", drawn, places.read("gate").version)
+            places.write("gate", drawn, places.read("gate").version, "ada")
 
 
 def test_comments_variables_and_order_stay() -> None:
@@ -118,25 +122,43 @@ def a_file(folder: Path, text: str = BLOCK) -> tuple[Path, ConfiguredPlaces]:
     path = folder / "cameras.yaml"
     path.write_text(text)
     path.chmod(0o640)
-    return path, ConfiguredPlaces(path, parse_config(text, "c.yaml", {}))
+    changing = MemoryChanging(load_config(path))
+    return path, ConfiguredPlaces(ConfigurationDesk(path, changing, History(folder / "history"), FakeClock()))
 
 
-def test_a_save_is_checked_kept_with_its_rights_and_leaves_the_file_before_beside_it(tmp_path: Path) -> None:
+def test_a_save_is_checked_in_force_at_once_and_kept_with_the_rights_of_the_file(tmp_path: Path) -> None:
     path, places = a_file(tmp_path)
     read = places.read("gate")
     assert set(read.zones) == {"yard", "road"}
     assert read.in_force
-    places.write("gate", Drawn(DOOR, {}), read.version)
-    assert not places.read("gate").in_force
+    places.write("gate", Drawn(DOOR, {}), read.version, "ada")
+    assert places.read("gate").in_force
     assert set(places.read("gate").zones) == {"door"}
     assert path.stat().st_mode & 0o777 == 0o640
-    assert path.with_name(path.name + BACKUP).read_text() == BLOCK
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["cameras.yaml", f"cameras.yaml{BACKUP}"]
+    newest, before = History(tmp_path / "history").entries()
+    assert (newest.who, newest.why) == ("ada", "zones and lines of gate")
+    assert History(tmp_path / "history").text(before.number) == BLOCK
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["cameras.yaml", "history"]
+
+
+def test_a_file_that_was_edited_and_not_brought_in_is_told_from_what_runs(tmp_path: Path) -> None:
+    path, places = a_file(tmp_path)
+    path.write_text(with_places(BLOCK, "gate", DOOR, {}))
+    assert set(places.read("gate").zones) == {"door"}
+    assert not places.read("gate").in_force
+
+
+def test_what_the_service_cannot_bring_in_is_not_saved_and_the_reason_is_told(tmp_path: Path) -> None:
+    path, _ = a_file(tmp_path)
+    changing = MemoryChanging(load_config(path), refuses={"gate": "camera 'gate': the model has gone"})
+    places = ConfiguredPlaces(ConfigurationDesk(path, changing, History(tmp_path / "history"), FakeClock()))
+    assert refused(places, DOOR).problems == ("camera 'gate': the model has gone",)
+    assert path.read_text() == BLOCK
 
 
 def refused(places: ConfiguredPlaces, zones: dict, version: str | None = None) -> PlacesRefused:
     with pytest.raises(PlacesRefused) as error:
-        places.write("gate", Drawn(zones, {}), version or places.read("gate").version)
+        places.write("gate", Drawn(zones, {}), version or places.read("gate").version, "ada")
     return error.value
 
 

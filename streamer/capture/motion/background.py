@@ -12,6 +12,7 @@ from streamer.capture.motion.light import Light
 
 Cells = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Where = NDArray[np.int64]
 
 LEAST_CONTRAST = 5.0
 """Grey levels that a cell must be off, in the calmest of scenes."""
@@ -20,6 +21,7 @@ _HABIT_S = 300.0
 _HABIT_MARGIN = 1.3
 _MOST_HABIT = 12.0
 _ABSORB_S = 45.0
+_ABSORB_VACANT_S = 4.0
 _LEAST_ABSORB_S, _OUTLAST, _NEW_LIGHT_S = 2.0, np.float32(4), 10.0
 
 
@@ -37,7 +39,8 @@ class Background:
     *Candidate*: what a cell that is part of a region shows steadily. It becomes the level after 45 s: a person who
     stands still is not part of the scene at once, and the ghost where a parked car left fades. Where the level itself
     was seen only briefly, four times as long is enough: what just happened to be in the first picture is soon
-    forgotten. Time in which something else passes in front counts against it.
+    forgotten. Time in which something else passes in front counts against it. And where analysis has been looking for
+    4 s and sees nobody, 4 s are enough: what changed and keeps still then is a door, a chair, a ghost.
     """
 
     def __init__(self, first: Cells, at_s: float) -> None:
@@ -83,17 +86,17 @@ class Background:
         """What these cells, bool (h, w), show at present is somebody's doing, and no habit of theirs."""
         np.copyto(self._excursion, 0, where=where)
 
-    def stirs(self, now: Cells, where: Mask, noise: float) -> Mask:
-        """bool (h, w): cells in `where` that show something new, other than a moment ago as well."""
-        stirs: Mask = where & ((self._age_s <= 0) | ~self._steady(now, noise))
+    def stirs(self, now: Cells, where: Where, noise: float) -> Mask:
+        """bool (n,): which of these cells, int64 (n,) flat, show something new, other than a moment ago as well."""
+        stirs: Mask = (self._age_s.take(where) <= 0) | ~self._steady(now, where, noise)
         return stirs
 
     def learn(self, now: Cells, away: Cells, regions: Mask | None, most_habit: Cells | float, dt_s: float,
-              at_s: float, noise: float) -> None:  # fmt: skip
+              at_s: float, noise: float, vacant_s: float = 0.0) -> None:  # fmt: skip
         """One look more; regions: bool (h, w), cells that are part of any or next to it; None where there are none.
 
         most_habit: no cell excuses more grey levels than this, so that what differs much is always seen; it grows
-        with the noise.
+        with the noise. vacant_s: for so long analysis has been looking, and seen nobody.
         """
         elapsed_s = at_s - self._began_s
         self._learn_habit(away, most_habit, dt_s)
@@ -105,17 +108,23 @@ class Background:
             outside = ~regions
             cv2.accumulateWeighted(now, self.level, follow, outside.view(np.uint8))
             self._held_s += np.float32(dt_s) * outside
-            self._learn_candidate(now, regions, dt_s, noise)
+            absorb_s = _ABSORB_VACANT_S if vacant_s >= _ABSORB_VACANT_S else _ABSORB_S
+            self._learn_candidate(now, np.flatnonzero(regions), dt_s, noise, absorb_s)
         np.minimum(self._held_s, np.float32(_ABSORB_S), out=self._held_s)
         if regions is None and self._any_age:
-            np.maximum(self._age_s - np.float32(dt_s), 0, out=self._age_s)
+            self._grow_older(dt_s)
             self._any_age = bool(self._age_s.any())
 
-    def _steady(self, now: Cells, noise: float) -> Mask:
+    def _steady(self, now: Cells, where: Where, noise: float) -> Mask:
         # Either nearly the same, or four times as near as what was there before: the light may wander meanwhile.
-        off = np.abs(now - self._candidate)
-        steady: Mask = (off < max(3.0, 4 * noise)) | (off < np.float32(0.25) * np.abs(now - self.level))
+        here = now.take(where)
+        off = np.abs(here - self._candidate.take(where))
+        steady: Mask = (off < max(3.0, 4 * noise)) | (off < np.float32(0.25) * np.abs(here - self.level.take(where)))
         return steady
+
+    def _grow_older(self, dt_s: float) -> None:
+        self._age_s -= np.float32(dt_s)
+        np.maximum(self._age_s, 0, out=self._age_s)
 
     def _learn_habit(self, away: Cells, most: Cells | float, dt_s: float) -> None:
         self.habit *= np.float32(exp(-dt_s / _HABIT_S))
@@ -125,19 +134,24 @@ class Background:
         np.maximum(self._excursion, away, out=self._excursion)
         np.maximum(self.habit, np.minimum(over, most, out=over), out=self.habit)
 
-    def _learn_candidate(self, now: Cells, regions: Mask, dt_s: float, noise: float) -> None:
-        candidate, age_s = self._candidate, self._age_s
-        steady = regions & self._steady(now, noise)
-        candidate += np.float32(1 - exp(-dt_s)) * steady * (now - candidate)
+    def _learn_candidate(self, now: Cells, where: Where, dt_s: float, noise: float, absorb_s: float) -> None:
+        """where: int64 (n,), flat indices of cells that are part of a region or next to it."""
+        here, candidate, age_s = now.take(where), self._candidate.take(where), self._age_s.take(where)
+        steady = self._steady(now, where, noise)
+        candidate += np.float32(1 - exp(-dt_s)) * steady * (here - candidate)
         age_s += np.where(steady, np.float32(dt_s), np.float32(-dt_s))
-        np.maximum(age_s, 0, out=age_s)
-        fresh = regions & (age_s <= 0)
-        np.copyto(candidate, now, where=fresh)
+        fresh = age_s <= 0
+        np.copyto(candidate, here, where=fresh)
         np.copyto(age_s, np.float32(dt_s), where=fresh)
-        due = regions & (age_s > np.clip(_OUTLAST * self._held_s, _LEAST_ABSORB_S, _ABSORB_S))
+        if self._any_age:
+            self._grow_older(dt_s)
+        self._candidate.ravel()[where], self._age_s.ravel()[where], self._any_age = candidate, age_s, True
+        held_s = self._held_s.take(where)
+        due = age_s > np.minimum(np.maximum(_OUTLAST * held_s, _LEAST_ABSORB_S), absorb_s)
         if due.any():
-            self._replace(due, candidate, age_s.copy())
-        self._any_age = True
+            cells = np.zeros(now.shape, np.bool_)
+            cells.ravel()[where[due]] = True
+            self._replace(cells, self._candidate, self._age_s.copy())
 
     def _replace(self, where: Mask, level: Cells, held_s: Cells) -> None:
         for kept, value in ((self.level, level), (self._held_s, held_s), (self._excursion, 0), (self._age_s, 0)):

@@ -56,7 +56,7 @@ class Persistence:
             self._looks[:] = 0
             return
         self._last = regions, regions.kept & (looks < 0.5)
-        self._looks = np.where(regions.kept, looks + 1, 0).astype(np.float32).take(regions.labels)
+        self._looks = regions.drawn(np.where(regions.kept, looks + 1, 0).astype(np.float32))
 
     def _largest_lost(self, regions: Regions | None) -> float:
         if self._last is None:

@@ -68,13 +68,16 @@ class PixelMotion:
         """Forget everything: a new session begins."""
         self._scene = None
 
-    def look(self, luma: NDArray[np.uint8], at_s: float) -> Motion:
-        """Motion in uint8 (h, w) at a time in media seconds, since the looks before."""
+    def look(self, luma: NDArray[np.uint8], at_s: float, vacant_s: float = 0.0) -> Motion:
+        """Motion in uint8 (h, w) at a time in media seconds, since the looks before.
+
+        vacant_s: for so long analysis has been looking at this camera's pictures and has seen nobody.
+        """
         scene = self._scene
         if scene is None or scene.shape != luma.shape or at_s < scene.at_s:
             self._scene = _Scene(luma, at_s, self._masks)
             return Motion(moved=False)
-        return scene.look(luma, at_s)
+        return scene.look(luma, at_s, vacant_s)
 
 
 class _Scene:
@@ -93,7 +96,7 @@ class _Scene:
         self._spread = self._step = 1.0
         self._pulse = 0.0
 
-    def look(self, luma: NDArray[np.uint8], at_s: float) -> Motion:
+    def look(self, luma: NDArray[np.uint8], at_s: float, vacant_s: float) -> Motion:
         dt_s, self.at_s = min(at_s - self.at_s, _MOST_STEP_S), at_s
         if dt_s <= 0 or not len(self._probe):
             return Motion(moved=False)
@@ -114,7 +117,7 @@ class _Scene:
             most = np.where(self._zone.cells, np.float32(max(most, MOST_RESTLESS_HABIT)), np.float32(most))
         # What a thing covers in part is no part of its region, and no background either.
         around = None if regions is None else cv2.dilate(regions.cells.view(np.uint8), _ADJACENT).view(np.bool_)
-        self._background.learn(now, away, around, most, dt_s, at_s, self._noise)
+        self._background.learn(now, away, around, most, dt_s, at_s, self._noise, vacant_s)
         self._before = now
         if regions is None or not moved.any():
             return Motion(moved=False, changed=changed / self._count, lit=lit)
@@ -129,8 +132,9 @@ class _Scene:
 
         Most looks end at the first test: the middle half of the cells changed no more than noise does.
         """
-        then, here = self._background.level.ravel()[self._probe], now.ravel()[self._probe]
-        change = np.sort(here - then)
+        then, here = self._background.level.take(self._probe), now.take(self._probe)
+        change = here - then
+        change.sort()
         quarter, half, three = (float(change[len(change) * k // 4]) for k in (1, 2, 3))
         self._spread = (three - quarter) / 1.35
         if not self._noise:
@@ -141,8 +145,8 @@ class _Scene:
             return False
         light = fit_light(then, here)
         near = max(3.0, 3 * self._noise)
-        explained = float(np.mean(np.abs(here - light.on(then)) < near))
-        gained = explained - float(np.mean(np.abs(change) < near))
+        explained = np.count_nonzero(np.abs(here - light.on(then)) < near) / len(change)
+        gained = explained - np.count_nonzero(np.abs(change) < near) / len(change)
         if explained < 0.5 or (gained < 0.02 and abs(half) < 1):
             # Unexplained: something large came in between, or the noise has grown; the latter stays.
             self._noise += 0.05 * (min(self._spread, 2 * self._noise) - self._noise)
@@ -179,8 +183,9 @@ class _Scene:
 
     def _refreshed(self, now: Cells) -> bool:
         """Whether more of the picture changed since the last look than usual: a key frame of a poor stream."""
-        steps = np.abs(now.ravel()[self._probe] - self._before.ravel()[self._probe])
-        wide, usual = float(np.sort(steps)[len(steps) * 3 // 4]), self._step
+        steps = np.abs(now.take(self._probe) - self._before.take(self._probe))
+        steps.sort()
+        wide, usual = float(steps[len(steps) * 3 // 4]), self._step
         self._step += 0.1 * (wide - usual)
         return len(steps) >= _FEWEST_PROBES and wide >= max(1.5, 2 * usual)
 
@@ -198,8 +203,9 @@ class _Scene:
         if regions is None:
             self._persistence.learn(None, np.zeros(0), dt_s)
             return np.zeros(0, np.bool_)
-        stirs = self._background.stirs(now, regions.cells, self._noise)
-        self._stir += cv2.dilate(stirs.view(np.uint8), _ADJACENT)
+        stirs = np.zeros(now.shape, np.uint8)
+        stirs.ravel()[regions.where] = self._background.stirs(now, regions.where, self._noise)
+        self._stir += cv2.dilate(stirs, _ADJACENT)
         looks, needed = self._persistence.judge(regions, self._count)
         areas, peaks, speck = regions.areas, regions.peaks(away), self._persistence.speck
         new = looks < 0.5

@@ -72,10 +72,9 @@ class NamedClasses:
     def best(self, scores: Float32) -> tuple[Float32, NDArray[np.int64]]:
         """The best class of every row: float32 (N, K) → its scores float32 (N,), its ids int64 (N,)."""
         if self.all_named:
-            ids = scores.argmax(axis=1)
-        else:
-            ids = self.ids[scores[:, self.ids].argmax(axis=1)]
-        return scores[np.arange(len(ids)), ids], ids
+            return scores.max(axis=1), scores.argmax(axis=1)
+        named = scores[:, self.ids]
+        return named.max(axis=1), self.ids[named.argmax(axis=1)]
 
 
 _FIRST = np.ones(1, bool)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.fit import InputFit
-from streamer.stages import Detector
+from streamer.stages import Detector, nothing
 from streamer.types import Detections, Frame
 
 
@@ -42,11 +42,16 @@ class RegionDetector:
         self.labels: tuple[str, ...] = inner.labels
         self.input_fit: InputFit = inner.input_fit
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+    def look(self, camera: str, look: Look | None) -> None:
+        """From now on this camera is looked at so; while none of its frames is on its way."""
+        others = {name: each for name, each in self._looks.items() if name != camera}
+        self._looks = others if look is None else {**others, camera: look}
+
+    def detect(self, frames: Sequence[Frame], before_run: Callable[[], None] = nothing) -> list[Detections]:
         """One Detections per frame, boxes in source pixels. Raises InferenceError."""
         plans = [self._plan(frame) for frame in frames]
         pictures = [picture for plan in plans for picture in plan.pictures]
-        found = self._inner.detect(pictures) if pictures else []
+        found = self._inner.detect(pictures, before_run) if pictures else []
         answers, first = [], 0
         for plan in plans:
             last = first + len(plan.pictures)

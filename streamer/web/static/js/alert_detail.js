@@ -80,6 +80,7 @@ export function alertDetail(id) {
     const rows = [
       ["Camera", h("a", { href: url`/cameras/${alert.camera}` }, alert.camera)], ["Rule", message.rule], ["Began", exactly(alert.started_at)], ["Ended", ended],
       message.place && ["Where", message.place], message.label && ["What", `${message.label}, ${Math.round(message.score * 100)} % sure`],
+      message.reason.no_clip && ["Clip", `none: ${message.reason.no_clip}`],
       message.reason.unusual && ["Unusual", [message.reason.unusual].flat().join(", ")], ["Number", h("code", {}, alert.id)],
     ];
     return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));

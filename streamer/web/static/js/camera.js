@@ -4,9 +4,9 @@ import { get, may, post, url } from "./api.js";
 import { alertRow } from "./alert_row.js";
 import { fill, h, note, s } from "./dom.js";
 import { latest, listen } from "./events.js";
-import { Live } from "./live.js";
 import { Screen, toggles } from "./screen.js";
-import { LINKS, REASONS, clock, count, inView, kindName, percent, span, troubleOf, when } from "./words.js";
+import { Watched } from "./watched.js";
+import { LINKS, REASONS, clock, count, kindName, percent, span, troubleOf, when } from "./words.js";
 
 const HOURS = { 1: "1 hour", 6: "6 hours", 24: "24 hours", 168: "7 days" };
 
@@ -23,20 +23,23 @@ export function cameraPage(name) {
   const hours = h("select", { "aria-label": "Span of the timeline", style: { width: "auto" }, onchange: () => drawTimeline() },
     Object.entries(HOURS).map(([value, words]) => h("option", { value }, words)));
   hours.value = "24";
-  let screen = null, over_ = false, open = new Map();
-  const live = new Live((body, bitmap) => {
-    stage.style.aspectRatio = `${body.size[0]} / ${body.size[1]}`;
-    screen.show(body, bitmap);
-    over.hidden = true;
-    caption.textContent = `${inView(body.objects)} · picture ${span(body.age_s)} old`;
-  });
+  const why = h("p", { class: "hint", role: "status", hidden: true });
+  let screen = null, watched = null, over_ = false, open = new Map();
 
   async function load() {
     const camera = await get(url`/api/cameras/${name}`);
     if (over_) return;
-    screen ??= new Screen(name, camera);
-    fill(stage, screen.canvas, over);
-    live.watch([name], 1280, 12);
+    if (!screen) {
+      screen = new Screen(name, camera);
+      watched = new Watched(name, screen, why, {
+        size: ([wide, high]) => {
+          stage.style.aspectRatio = `${wide} / ${high}`;
+          over.hidden = true;
+        },
+        words: words => { caption.textContent = words; },
+      });
+      fill(stage, watched.element, screen.canvas, over);
+    }
     if (camera.state) state(latest.cameras[name] ?? camera.state);
     fill(rules, camera.rules.length
       ? h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Rule"), h("th", {}, "Kind"), h("th", {}, "Where"))),
@@ -110,15 +113,15 @@ export function cameraPage(name) {
     title: name,
     element: h("div", {},
       h("div", { class: "head" }, h("a", { class: "crumb", href: "/" }, "Cameras"), h("span", { class: "quiet" }, "/"), h("h1", {}, name), link, h("span", { class: "grow" }),
-        may("operator") && wake, h("a", { class: "button", href: url`/cameras/${name}/places` }, may("admin") ? "Edit zones and lines" : "Zones and lines")),
+        may("operator") && wake, may("admin") && h("a", { class: "button", href: url`/cameras/${name}/settings` }, "Settings"), h("a", { class: "button", href: url`/cameras/${name}/places` }, may("admin") ? "Edit zones and lines" : "Zones and lines")),
       h("div", { class: "camera-page" },
-        h("div", { class: "stack" }, stage, h("div", { class: "head" }, caption, h("span", { class: "grow" }), toggles(() => screen?.draw())),
+        h("div", { class: "stack" }, stage, why, h("div", { class: "head" }, caption, h("span", { class: "grow" }), toggles(() => screen?.draw())),
           card("Timeline of alerts", timeline, hours), card("Alerts", recent, h("a", { class: "crumb", href: url`/alerts?camera=${name}` }, "All of this camera"))),
         h("div", { class: "stack" }, card("Health", health), card("Where its frames went", frames), card("Rules", rules)))),
     close() {
       over_ = true;
       stop();
-      live.close();
+      watched?.close();
       screen?.close();
     },
   };

@@ -26,6 +26,8 @@ const PATHS = {
   cameras: "M3 5h10a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm11 3 4-2v8l-4-2",
   theme: "M10 3a7 7 0 1 0 7 7c-4 2-9-2-7-7z",
   leave: "M8 4H4v12h4m4-9 3 3-3 3m3-3H8",
+  configuration: "M4 5h12M4 10h12M4 15h12M7 3.5v3M13 8.5v3M8 13.5v3",
+  audit: "M5 3h7l3 3v11H5zM8 9h4M8 12h4",
   alerts: "M10 3a5 5 0 0 0-5 5v3l-1.5 3h13L15 11V8a5 5 0 0 0-5-5zm-2 11a2 2 0 0 0 4 0",
 };
 

@@ -30,6 +30,7 @@ export function begin() {
   on("alert");
   on("silences");
   on("missed");
+  on("configuration");
   source.onopen = () => {
     latest.connected = true;
     tell("connected", {});

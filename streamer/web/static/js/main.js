@@ -2,7 +2,10 @@
 
 import { get, session } from "./api.js";
 import { alertsPage } from "./alerts.js";
+import { auditPage } from "./audit.js";
 import { cameraPage } from "./camera.js";
+import { cameraFormPage } from "./camera_form.js";
+import { configurationPage } from "./configuration.js";
 import { h } from "./dom.js";
 import { begin } from "./events.js";
 import { loginPage } from "./login.js";
@@ -16,6 +19,10 @@ const ROUTES = [
   [/^\/alerts\/([^/]+)$/, id => alertsPage(id)],
   [/^\/cameras\/([^/]+)$/, name => cameraPage(name)],
   [/^\/cameras\/([^/]+)\/places$/, name => placesPage(name)],
+  [/^\/cameras\/([^/]+)\/settings$/, name => cameraFormPage(name)],
+  [/^\/configuration$/, () => configurationPage()],
+  [/^\/audit$/, () => auditPage()],
+  [/^\/configuration\/add$/, () => cameraFormPage()],
 ];
 
 const root = document.getElementById("console");

@@ -28,7 +28,7 @@ export function placesPage(name) {
   const list = h("ul", { class: "places", "aria-label": "Zones and lines" });
   const problems = h("div", { class: "problem", role: "alert", hidden: true });
   const hint = h("p", { class: "quiet", role: "status" });
-  const effect = h("p", { class: "hint", hidden: true }, "Saved. Takes effect after a restart of the service.");
+  const effect = h("p", { class: "hint", hidden: true }, "What stands in the file is not what the service runs by: somebody edited it and has not brought it in yet.");
   const save = h("button", { class: "primary", type: "button", onclick: store }, "Save");
   const undo = h("button", { type: "button", onclick: load }, "Discard changes");
   const addZone = h("button", { type: "button", onclick: () => begin("zone") }, "Draw a zone");
@@ -81,7 +81,7 @@ export function placesPage(name) {
       problems.hidden = true;
       touched(false);
       effect.hidden = saved.in_force;
-      note(saved.in_force ? "Saved, and in force" : "Saved. Takes effect after a restart of the service.");
+      note(saved.in_force ? "Saved, and in force" : "Saved");
     } catch (error) {
       tellProblem(error.message);
       touched(true);

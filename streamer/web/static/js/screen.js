@@ -47,8 +47,20 @@ export class Screen {
       while (trail.length && trail[0][0] < body.media_s - KEPT_S) trail.shift();
       if (!trail.length) this.trails.delete(id);
     }
+    this.canvas.dataset.index = body.index ?? "";
     this.canvas.dataset.objects = body.objects.filter(each => each.track_id !== null).length;
     this.canvas.dataset.pictures = Number(this.canvas.dataset.pictures ?? 0) + 1;
+    this.draw();
+  }
+
+  // Where things are between two results: share 0 is the one, 1 the other.
+  between(last, next, share) {
+    const then = new Map(next.objects.map(each => [each.track_id, each.box]));
+    const objects = last.objects.map(each => {
+      const to = each.track_id === null ? undefined : then.get(each.track_id);
+      return to ? { ...each, box: each.box.map((from, i) => from + (to[i] - from) * Math.min(1, share)) } : each;
+    });
+    this.body = { ...last, objects };
     this.draw();
   }
 
@@ -62,7 +74,7 @@ export class Screen {
   }
 
   paint() {
-    if (!this.bitmap) return;
+    if (!this.body) return;
     const ratio = window.devicePixelRatio || 1, { clientWidth, clientHeight } = this.canvas;
     if (!clientWidth) return;
     const width = Math.round(clientWidth * ratio), height = Math.round(clientHeight * ratio);
@@ -74,7 +86,7 @@ export class Screen {
     const scale = Math.min(width / sourceW, height / sourceH);
     const w = sourceW * scale, x0 = (width - w) / 2, hgt = sourceH * scale, y0 = (height - hgt) / 2;
     pen.imageSmoothingQuality = "high";
-    pen.drawImage(this.bitmap, x0, y0, w, hgt);
+    if (this.bitmap) pen.drawImage(this.bitmap, x0, y0, w, hgt);  // else a video lies under the canvas
     pen.translate(x0, y0);
     if (shown.zones) this.paintPlaces(pen, w, hgt, ratio);
     if (shown.trails) this.paintTrails(pen, w, hgt, ratio);
@@ -136,9 +148,14 @@ export class Screen {
     }
   }
 
-  close() {
+  forget() {
     this.bitmap?.close();
-    this.bitmap = null;
+    this.bitmap = this.body = null;
+    this.trails.clear();
+  }
+
+  close() {
+    this.forget();
   }
 }
 

@@ -1,6 +1,6 @@
 // The frame around every page: where one can go, who one is, whether the service is there.
 
-import { post, session } from "./api.js";
+import { may, post, session } from "./api.js";
 import { h, icon, note } from "./dom.js";
 import { latest, listen } from "./events.js";
 
@@ -34,6 +34,8 @@ export function shell() {
     h("a", { class: "brand", href: "/" }, h("img", { src: "/static/icon.svg", alt: "" }), "Streamer"),
     item("/", "Cameras", "cameras"),
     item("/alerts", "Alerts", "alerts", badge),
+    may("admin") && item("/configuration", "Configuration", "configuration"),
+    may("admin") && item("/audit", "Audit log", "audit"),
     h("div", { class: "foot" },
       h("div", { class: "link-state" }, dot, words),
       h("div", { class: "who" }, h("b", {}, session.login ? session.user : "This machine"), h("span", { class: "quiet" }, session.role)),

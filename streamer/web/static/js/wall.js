@@ -1,6 +1,6 @@
 // The wall: every camera at a glance, and the latest alerts beside.
 
-import { get } from "./api.js";
+import { get, may } from "./api.js";
 import { alertRow } from "./alert_row.js";
 import { fill, h } from "./dom.js";
 import { latest, listen } from "./events.js";
@@ -17,7 +17,7 @@ export function wallPage() {
   const grid = h("div", { class: "wall", role: "list", "aria-label": "Cameras" });
   const recent = h("div", { class: "scroll", role: "list", "aria-label": "Latest alerts" });
   const summary = h("p", { class: "quiet" });
-  let size = localStorage.getItem("streamer.tiles") ?? "Medium", timer = 0;
+  let size = localStorage.getItem("streamer.tiles") ?? "Medium", timer = 0, loading = false;
 
   function watch() {
     clearTimeout(timer);
@@ -50,6 +50,9 @@ export function wallPage() {
   }
   function states() {
     let online = 0;
+    // Cameras come and go while the service runs.
+    const there = Object.keys(latest.cameras);
+    if (!loading && there.length && (there.some(name => !tiles.has(name)) || there.length < tiles.size)) load().catch(() => {});
     for (const [name, tile] of tiles) {
       const state = latest.cameras[name];
       if (state) tile.state(state);
@@ -61,19 +64,32 @@ export function wallPage() {
     if (name === "alert") put(body);
     if (name === "cameras") states();
     if (name === "missed") load();
+    if (name === "configuration") {
+      for (const each of body.cameras) if (tiles.has(each)) gone(each, tiles.get(each)); // zones may lie elsewhere now
+      load().catch(() => {});
+    }
   });
 
   async function load() {
+    loading = true;
+    try {
+      await loaded();
+    } finally {
+      loading = false;
+    }
+  }
+  async function loaded() {
     const [{ cameras }, { alerts }, now] = await Promise.all([
       get("/api/cameras"), get("/api/alerts?limit=40"), get("/api/alerts?state=open&limit=500"),
     ]);
-    if (!tiles.size)
-      for (const camera of cameras) {
-        const tile = new Tile(camera);
-        tiles.set(camera.name, tile);
-        grid.append(tile.element);
-        watcher.observe(tile.element);
-      }
+    const names = new Set(cameras.map(camera => camera.name));
+    for (const [name, tile] of [...tiles]) if (!names.has(name)) gone(name, tile);
+    for (const camera of cameras.filter(each => !tiles.has(each.name))) {
+      const tile = new Tile(camera);
+      tiles.set(camera.name, tile);
+      grid.append(tile.element);
+      watcher.observe(tile.element);
+    }
     for (const camera of cameras) if (camera.state) latest.cameras[camera.name] ??= camera.state;
     open.clear();
     for (const alert of now.alerts) if (!alert.silenced) open.set(alert.id, alert);
@@ -81,6 +97,14 @@ export function wallPage() {
     fill(recent, ...alerts.map(alert => alertRow(alert)));
     if (!alerts.length) recent.append(h("p", { class: "empty" }, "No alerts yet"));
     states();
+  }
+  function gone(name, tile) {
+    watcher.unobserve(tile.element);
+    visible.delete(name);
+    tiles.delete(name);
+    tile.element.remove();
+    tile.screen.close();
+    watch();
   }
   load().catch(error => fill(grid, h("p", { class: "problem" }, error.message)));
 
@@ -103,7 +127,8 @@ export function wallPage() {
   return {
     title: "Cameras",
     element: h("div", {},
-      h("div", { class: "head" }, h("h1", {}, "Cameras"), summary, h("span", { class: "grow" }), toggles(() => tiles.forEach(tile => tile.screen.draw())), sizes),
+      h("div", { class: "head" }, h("h1", {}, "Cameras"), summary, h("span", { class: "grow" }), toggles(() => tiles.forEach(tile => tile.screen.draw())), sizes,
+        may("admin") && h("a", { class: "button", href: "/configuration/add" }, "Add a camera")),
       h("div", { class: "wall-page" }, grid,
         h("aside", { class: "card rail", "aria-label": "Latest alerts" },
           h("header", {}, h("h2", {}, "Latest alerts"), h("span", { class: "grow" }), h("a", { class: "crumb", href: "/alerts" }, "All alerts")), recent))),

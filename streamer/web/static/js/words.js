@@ -7,6 +7,7 @@ const KINDS = {
   "behaviour.anomaly": "Unusual behaviour", "behaviour.drift": "Behaviour has changed",
   "camera.offline": "Camera offline", "camera.frozen": "Picture frozen", "camera.dark": "Picture dark",
   "camera.blurred": "Picture blurred", "camera.moved": "Camera moved", "camera.clock_skew": "Clock is wrong",
+  "camera.rule_failed": "Rule disabled by an error",
 };
 export const kindName = kind => KINDS[kind] ?? kind.replace(/[._]/g, " ").replace(/^./, first => first.toUpperCase());
 

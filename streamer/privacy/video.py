@@ -1,9 +1,10 @@
-"""Pictures into an mp4 that every player and browser shows: H.264 where this build of FFmpeg has it, in real time."""
+"""Pictures that may be shown, as an mp4 that every player and browser shows: H.264 where FFmpeg has it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +17,13 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from streamer.errors import FootageError
+from streamer.privacy.publishable import Publishable
 
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _TIME_BASE = Fraction(1, 90_000)
 _NOMINAL_FPS = 25
 _KEY_EVERY = 50  # frames: a player that is asked for a moment finds it soon
+_WHOLE = {"movflags": "+faststart+use_metadata_tags"}
 _BT709 = 1  # as ITU-T H.273 numbers matrices, primaries and curves
 _OPTIONS = {"libx264": {"preset": "veryfast", "crf": "22"}}
 
@@ -28,11 +31,13 @@ _OPTIONS = {"libx264": {"preset": "veryfast", "crf": "22"}}
 class VideoWriter:
     """A video file that appears whole or not at all; leave the block by an exception, and there is none.
 
-    Every picture has the size of the first, whose sides are even: a codec of half colours asks for that.
+    Every picture has the size of the first, made even: a codec of half colours asks for that. metadata: tags; partial:
+    where it is written until it is whole.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._partial = path, path.with_name(f".{path.name}.partial")
+    def __init__(self, path: Path, metadata: Mapping[str, str] | None = None, partial: Path | None = None) -> None:
+        self._path, self._metadata = path, metadata or {}
+        self._partial = partial or path.with_name(f".{path.name}.partial")
         self._container: Any = None
         self._stream: Any = None
         self._last = -1
@@ -40,7 +45,8 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._container = av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
+            self._container = av.open(str(self._partial), "w", format="mp4", options=_WHOLE)
+            self._container.metadata.update(self._metadata)
         except (OSError, av.error.FFmpegError) as error:
             raise self._unwritable(error) from error
         return self
@@ -63,8 +69,9 @@ class VideoWriter:
         finally:
             self._partial.unlink(missing_ok=True)
 
-    def add(self, rgb: NDArray[np.uint8], at_s: float) -> None:
-        """The next picture, uint8 (H, W, 3), RGB, and when it is shown; times rise."""
+    def add(self, picture: Publishable, at_s: float) -> None:
+        """The next picture, and when it is shown; times rise."""
+        rgb = even(picture.rgb)
         if self._stream is None:
             self._stream = self._open(rgb.shape[1], rgb.shape[0])
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
@@ -77,6 +84,11 @@ class VideoWriter:
         except (OSError, av.error.FFmpegError) as error:
             raise self._unwritable(error) from error
         self.frames += 1
+
+    @property
+    def codec(self) -> str:
+        """As FFmpeg calls it; nothing before the first picture."""
+        return "" if self._stream is None else str(self._stream.codec_context.codec.canonical_name)
 
     def _open(self, width: int, height: int) -> Any:
         name = next((each for each in _ENCODERS if _is_there(each)), None)

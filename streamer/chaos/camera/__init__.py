@@ -1,0 +1,1 @@
+"""An RTSP camera that plays a clip and misbehaves on command."""

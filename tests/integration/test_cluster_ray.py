@@ -1,0 +1,41 @@
+"""The same on Ray: it starts a host on every node, a node that is killed is left, and what is stopped hands over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleet import broken, cluster_config, is_settled, lives, rtsp_cameras, wait_for, watched
+from tests.living import follow, published
+from tests.redis_server import RedisServer
+
+CAMERAS = ["cam0", "cam1"]
+WITHIN_S = 240.0
+
+
+@pytest.mark.needs("debian", "ray")
+@pytest.mark.timeout(600)  # Ray starts a dozen processes, on a machine that may have one free core
+def test_a_node_of_ray_that_is_killed_is_left_and_its_alerts_go_on(server: RedisServer, tmp_path: Path) -> None:
+    from tests.ray_nodes import RayNodes
+
+    with rtsp_cameras(tmp_path, CAMERAS) as addresses:
+        nodes = RayNodes(server.url)
+        try:
+            nodes.begin(cluster_config(tmp_path, server.url, addresses), "a", "b")
+            seen = wait_for(nodes.state, lambda s: is_settled(s, 2, ("a", "b")), "both watch one", WITHIN_S)
+            assert len({beat.pid for beat in seen.beats.values()}) == 2
+            follow(server.url, lambda changes: len(lives(changes)) == len(CAMERAS), WITHIN_S)
+            nodes.kill("b")
+            wait_for(nodes.state, lambda s: "b" not in s.beats and is_settled(s, 2), "a has both", WITHIN_S)
+            moved = next(camera for camera, node in watched(seen).items() if node == "b")
+            follow(
+                server.url,
+                lambda changes: any(c["camera"] == moved and "continued" in c["reason"] for c in changes),
+                WITHIN_S,
+            )
+            changes = published(server.url)
+            assert broken(changes) == []
+            assert len(lives(changes)) == len(CAMERAS)
+        finally:
+            nodes.close()
