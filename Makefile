@@ -31,9 +31,16 @@ test: $(STAMP)  ## run all tests
 chaos: $(STAMP)  ## every fault of docs/reliability.md, several times over; the figures there come from it
 	$(BIN)/python -m tests.benchmarks.reliability
 
-audit: $(STAMP)  ## known weaknesses of the packages that are pinned; needs the network
-	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit \
-		&& .audit/bin/pip-audit --requirement deploy/constraints.txt --no-deps --disable-pip
+# A database that does not know an old weakness cannot be asked about new ones.
+KNOWN_WEAK := requests==2.19.0
+
+audit:  ## known weaknesses of the packages that are pinned; needs the network, and says so where it is not there
+	@$(PYTHON) -m venv .audit
+	@.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit || true
+	@echo '$(KNOWN_WEAK)' >.audit/known-weak.txt
+	@if .audit/bin/pip-audit --requirement .audit/known-weak.txt --no-deps --disable-pip 2>/dev/null | grep -qE 'GHSA|PYSEC|CVE'; then \
+		.audit/bin/pip-audit --requirement deploy/constraints.txt --no-deps --disable-pip; \
+	else echo "make audit: NOTHING was audited: the database of weaknesses cannot be reached from here"; fi
 
 check: $(STAMP)  ## style, types, imports
 	$(BIN)/ruff check .

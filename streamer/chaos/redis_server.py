@@ -210,15 +210,15 @@ class RedisServer:
         """Pauses that follow one another: whoever asks is answered at the end of one."""
         self._hurry()
         self._brisk.clear()
+        self._tell("CLIENT", "PAUSE", str(int(late_s * 1000)), "ALL")
         self._slowing = threading.Thread(target=self._pause, args=(late_s,), name="redis:slow", daemon=True)
         self._slowing.start()
 
     def _pause(self, late_s: float) -> None:
         with redis.Redis.from_url(self.url, socket_timeout=late_s + _ANSWERS_WITHIN_S) as client:
-            while not self._brisk.is_set():
+            while not self._brisk.wait(late_s):
                 with contextlib.suppress(redis.RedisError, OSError):
                     client.execute_command("CLIENT", "PAUSE", str(int(late_s * 1000)), "ALL")
-                self._brisk.wait(late_s)
 
     def _hurry(self) -> None:
         self._brisk.set()

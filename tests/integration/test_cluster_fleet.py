@@ -93,7 +93,7 @@ def test_a_node_that_was_cut_off_is_not_heard_and_works_again(cluster: Cluster) 
     assert [interleaved(cluster.url, camera) for camera in CAMERAS] == [0] * len(CAMERAS)
 
 
-def test_a_node_that_joins_takes_its_share_and_one_that_is_drained_loses_no_frame(
+def test_a_node_that_joins_takes_its_share_and_one_that_is_drained_loses_at_most_the_frame_in_its_decoder(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = cluster.all_watched("a", "b")
@@ -104,7 +104,7 @@ def test_a_node_that_joins_takes_its_share_and_one_that_is_drained_loses_no_fram
     assert "a watches nothing any more" in capsys.readouterr().out
     drained = cluster.state.read().beats["a"]
     assert drained.received > 0
-    assert drained.lost == 0
+    assert drained.lost <= len(CAMERAS)  # at most the one of each that was being decoded; all others were analysed
     wait_for(cluster.state, lambda s: is_settled(s, len(CAMERAS)), "the others have all")
     cluster.all_told_on()
     assert main(["cluster", "status", "--redis", cluster.url]) == 0
