@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "trickle": ("2000", "sends so many bytes a second"),
     "flood": ("10", "sends so many times as many pictures"),
     "jump": ("-3600", "adds so many seconds to all later timestamps"),
-    "clock": ("120", "its own clock is so many seconds ahead"),
+    "clock": ("120", "resets connections, and its own clock is so many seconds ahead"),
     "garbage": ("1", "this share of packets holds random bytes"),
     "noise": (None, "writes random bytes where packets should be"),
     "size": (None, "changes the size of its pictures in mid-stream"),
