@@ -24,6 +24,7 @@ from streamer.assembly.changing import Changing
 from streamer.assembly.configuration_desk import ConfigurationDesk, open_desk
 from streamer.assembly.crew import Crew, with_crew
 from streamer.assembly.decoding import check_decoding
+from streamer.assembly.delivery import OnPublished, open_delivery, told_latency
 from streamer.assembly.footage import Footage, check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.model import OpenModel, open_model
@@ -39,7 +40,6 @@ from streamer.control.desk import WakeDesk
 from streamer.control.http_orders import WakeOrders
 from streamer.control.redis_commands import CommandListener
 from streamer.detect.pool import DetectorPool
-from streamer.errors import ConfigError
 from streamer.footage.witness import Witness
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.privacy.screen import Screen, Screened
@@ -47,21 +47,12 @@ from streamer.scheduling.costs import CostModel
 from streamer.service import Service
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.fencing import EpochOf
-from streamer.sinks.json_lines import JsonLines
-from streamer.sinks.live_feed import LiveFeed, SeenFrame
-from streamer.sinks.outbox import Outbox, Retention
-from streamer.sinks.receivers import Receiver
-from streamer.sinks.redis_alerts import RedisAlerts
-from streamer.sinks.webhook import Webhook
-from streamer.sinks.without_canary import WithoutCanary
 from streamer.stages import Sink
 from streamer.telemetry.http import TelemetryServer
 from streamer.telemetry.metrics import Metrics
 from streamer.types import AlertChange
 
 _log = logging.getLogger("streamer.assembly")
-
-OnPublished = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +111,9 @@ def open_house(
     metrics = Metrics(clock.monotonic)
     canary = canary_of(config, detector, clock) if epoch_of is None else None
     with contextlib.ExitStack() as stack:
-        delivery = _delivery(config, clock, _latency(metrics, clock, on_published), lambda: service.stop(), epoch_of)
+        delivery = open_delivery(
+            config, clock, told_latency(metrics, clock, on_published), lambda: service.stop(), epoch_of
+        )
         stack.callback(delivery.close)
         trail = stack.enter_context(open_trail(config, clock))
         metrics.read_from(trail.rows)
@@ -254,50 +247,6 @@ def _service(
         ),
         shutdown_s=config.shutdown_s,
     )
-
-
-def _delivery(
-    config: Config,
-    clock: Clock,
-    on_seen: Callable[[SeenFrame], None],
-    on_failure: Callable[[], None],
-    epoch_of: EpochOf | None = None,
-) -> Delivery:
-    try:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError([f"data_dir: {config.data_dir} cannot be made: {error.strerror or error}"]) from error
-    receivers: list[Receiver] = []
-    feed = None
-    if config.redis:
-        key = config.redis.signing_key.get_secret_value() if config.redis.signing_key else None
-        receivers.append(RedisAlerts(config.redis.url, kept=config.redis.alerts_keep, signing_key=key))
-        feed = LiveFeed(config.redis.url, kept=config.redis.frames_keep, on_published=on_seen, epoch_of=epoch_of)
-    for name, hook in config.webhooks.items():
-        secret = hook.secret.get_secret_value()
-        receivers.append(WithoutCanary(Webhook(name, hook.url, clock, secret=secret, timeout_s=hook.timeout_s)))
-    if config.jsonl:
-        receivers.append(WithoutCanary(JsonLines(config.jsonl.path, max_bytes=int(config.jsonl.rotate_mb * 1e6))))
-    if not receivers:
-        _log.warning("no receiver is configured (redis, webhooks, jsonl): alerts stay in %s", config.data_dir)
-    outbox = Outbox(
-        config.data_dir / "outbox.db",
-        clock,
-        Retention(keep_s=config.keep.delivered_hours * 3600),
-        epoch_of=epoch_of,
-        referee=receivers[0].name if epoch_of and config.redis else None,
-    )
-    return Delivery(outbox, receivers, feed, clock, on_failure=on_failure)
-
-
-def _latency(metrics: Metrics, clock: Clock, on_published: OnPublished | None) -> Callable[[SeenFrame], None]:
-    def seen(frame: SeenFrame) -> None:
-        seconds = clock.monotonic() - frame.received_s
-        metrics.published(frame.camera, seconds)
-        if on_published:
-            on_published(frame.camera, seconds)
-
-    return seen
 
 
 def _close_what_was_left_open(delivery: Delivery, seen: Sink, clock: Clock) -> None:

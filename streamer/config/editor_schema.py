@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration file, for editors: keys, limits and defaults, with the words of model.py.
+"""The JSON Schema of the configuration file, for editors: keys, limits and defaults, with the words of config/model.
 
 Descriptions come from where they are written already: docstrings of the models, and comments behind their keys. What
 only the whole file can know (zones that rules name, polygons that cross themselves) is left to `streamer validate`.

@@ -11,7 +11,7 @@ from streamer.config.editor_schema import editor_schema
 _BEGIN = """\
 # Every key of the configuration
 
-Written by `streamer config reference > docs/reference.md` from `streamer/config/model.py`; a test holds the two
+Written by `streamer config reference > docs/reference.md` from `streamer/config/model`; a test holds the two
 together. What the parts are for and how they are changed: [configuration](configuration.md). Every key may be left out
 unless its default is “needed”. Names (`NAME`) are letters, digits, `_`, `.` and `-`, at most 64. Times are in seconds,
 pictures in fractions from 0 to 1, x to the right and y down. Any value may be a reference: `${NAME}`,
