@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -68,10 +69,11 @@ class Camera:
     def read(self, most: int | None = None) -> list[Frame]:
         """Frames on this thread, to the end or until there are enough."""
         frames = []
-        for frame in self.source.frames():
-            frames.append(frame)
-            if most is not None and len(frames) >= most:
-                self.source.close()
+        with contextlib.closing(self.source.frames()) as read:
+            for frame in read:
+                frames.append(frame)
+                if most is not None and len(frames) >= most:
+                    break
         return frames
 
     @contextmanager

@@ -15,6 +15,7 @@ from streamer.capture.convert import Converter, DecodedPicture, upright_size
 from streamer.capture.decoder import Decoder
 from streamer.capture.gate import Gate
 from streamer.capture.gated import GatedDecoder
+from streamer.capture.interest import Interest
 from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.capture.names import SessionNames
 from streamer.capture.options import CameraOptions
@@ -70,6 +71,8 @@ class SessionReader:
     A change of the picture's size begins a new session in the same connection: what was tracked in the old
     pixels means nothing in the new ones. In a recording a jump of its timestamps does the same; a live camera is
     reconnected instead.
+
+    stop: read no more. What was read until then comes still; a consumer who does not want it leaves off.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class SessionReader:
         self._connection, self._options, self._input_fit = connection, options, input_fit
         self._untimed = connection.untimed
         self._ledger, self._status, self._sleep = around.ledger, around.status, around.sleep
-        self._bell, self._presence, self._tap = around.bell, around.presence, around.tap
+        self._tap, self._interest = around.tap, Interest(options, around, clock)
         self._shrinker, self._video, self._ration = around.shrinker, around.video, around.ration
         self._clock, self._stop = clock, stop
         self._names = names
@@ -95,16 +98,15 @@ class SessionReader:
         self._gated = GatedDecoder(
             options.camera,
             self._decoder,
-            Gate(options.gate, self._is_wanted),
+            Gate(options.gate, self._interest.is_awake),
             PixelMotion(options.motion_masks),
             around.sleep,
             clock,
-            let_go=self._let_go,
-            offers_looks=self._offers_looks,
-            presence=self._presence,
+            let_go=self._interest.let_go,
+            offers_looks=self._interest.wants_look,
+            presence=around.presence,
         )
         self._pacing = Pacing(options, clock, stop, naps=not self._untimed)
-        self._offered_s = float("-inf")  # stream time of the last frame that went to analysis
         self._spent_s = 0.0  # in the decoder, until that frame
         self._session: Session | None = None
         self._broken_counted = 0
@@ -120,7 +122,7 @@ class SessionReader:
                 yield from self._flush()  # they came before the trouble
                 raise
             yield from self._flush()
-        finally:  # what is held now is so only where the consumer left or the stop came
+        finally:  # what is held now is so only where the consumer left
             self._gated.finish()
             if self._session is not None and self._session.held:
                 self._ledger.dropped(Drop.SHUTDOWN, self._session.held)
@@ -132,16 +134,18 @@ class SessionReader:
         last_sign_s = done_s = self._clock.monotonic()
         times = PacketTimes()
         for packet in self._connection.packets():
-            if self._stop.is_set():
-                return
             waited_s = self._clock.monotonic() - done_s
             if packet is None:
+                if self._stop.is_set():
+                    break
                 self._watch(self._clock.monotonic() - last_sign_s)
                 self._stop.wait(EMPTY_SLICE_WAIT_S)
                 continue
             if self._repeats.is_repeat(packet):
                 self._ledger.received()
                 self._ledger.dropped(Drop.REPEATED)
+                if self._stop.is_set():
+                    break
                 continue
             stream_s = times.shown_s(packet)
             self._pacing.wait_for_packet(stream_s, asleep=self._gated.asleep)
@@ -160,29 +164,13 @@ class SessionReader:
                 self._broken_in_a_row = 0
             elif self._options.pace == "live":
                 self._watch(done_s - last_sign_s)
+            if self._stop.is_set():
+                break
             if not self._gated.suspicious and self._pacing.nap(stream_s, done_s, waited_s, asleep=asleep):
                 done_s = self._clock.monotonic()
-        if not self._stop.is_set():
-            for frame in self._decoder.flush():
-                yield from self._take(frame)
-            self._count_broken()
-
-    def _let_go(self, packets: int) -> None:
-        """Packets that will never be pictures that anybody looks at."""
-        if packets:
-            self._ledger.received(packets)
-            self._ledger.skipped(Skip.ASLEEP, packets)
-
-    def _is_wanted(self) -> bool:
-        if self._presence is not None and self._presence.alerted:
-            return True
-        return self._bell is not None and self._bell.rung(self._clock.monotonic())
-
-    def _offers_looks(self, at_s: float | None) -> bool:
-        """Whether analysis wants the picture of a sleeping camera in which nothing moved."""
-        if self._options.decode != "motion" or self._presence is None or self._presence.anybody:
-            return True
-        return at_s is None or not 0 <= at_s - self._offered_s < self._options.keep_alive_s - 0.1
+        for frame in self._decoder.flush():
+            yield from self._take(frame)
+        self._count_broken()
 
     def _watch(self, silent_s: float) -> None:
         """The frame-age watchdog: packets that never become pictures are as bad as none."""
@@ -319,9 +307,6 @@ class SessionReader:
         chosen = session.rate.choose(placed.media_s)
         if chosen and self._options.pace == "realtime" and not self._pacing.waits_for_packets:
             received_s = self._wait_for(session, placed.media_s)
-        if self._stop.is_set():
-            self._ledger.dropped(Drop.SHUTDOWN)
-            return None
         captured_at = session.clock.at(placed.media_s, placed.stream_s, arrived.arrived_at)
         if self._tap:
             self._tap.timed(captured_at - placed.stream_s)
@@ -329,7 +314,7 @@ class SessionReader:
             self._ledger.skipped(Skip.RATE)
             return None
         self._expect_next(session, placed)
-        self._offered_s = placed.stream_s
+        self._interest.offered(placed.stream_s)
         if self._gated.catching_up:
             self._pacing.keep_distance(received_s)
         image, on_device = session.converter.images(arrived.frame)
@@ -363,11 +348,11 @@ class SessionReader:
         self._spent_s = spent_s
 
     def _wait_for(self, session: Session, media_s: float) -> float:
-        """Sleep until a file's frame is due, woken by a stop; returns when that was."""
+        """Sleep until a file's frame is due, woken by a stop; returns when that was, or now where it is the last."""
         now_s = self._clock.monotonic()
         if session.started_s is None:
             session.started_s = now_s - media_s
         due_s = session.started_s + media_s
-        if due_s > now_s:
-            self._stop.wait(due_s - now_s)
+        if due_s > now_s and self._stop.wait(due_s - now_s):
+            return self._clock.monotonic()
         return max(now_s, due_s)

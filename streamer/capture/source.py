@@ -31,7 +31,7 @@ class CameraSource:
 
     Every connection is opened, read and closed by the thread that iterates frames(). close() sets an event: it
     ends a wait at once, an RTSP read within READ_SLICE_S, another network's read within stall_after_s, an attempt
-    to connect within twice connect_timeout_s.
+    to connect within twice connect_timeout_s. What was read until then is decoded, placed and yielded.
 
     Live cameras are called after the moment they connected, and so are files played in real time: what they show
     is reported as happening now. Recordings read on demand are called after their file.
@@ -67,7 +67,7 @@ class CameraSource:
         return self._options.pace == "demand"
 
     def close(self) -> None:
-        """Ask frames() to end soon; from any thread, returns at once."""
+        """Read no more; from any thread, returns at once."""
         self._stop.set()
 
     def frames(self) -> Iterator[Frame]:

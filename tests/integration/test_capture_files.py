@@ -204,8 +204,10 @@ def test_closing_wakes_a_file_that_waits_for_its_next_frame(tmp_path):
         began_s = time.monotonic()
         camera.source.close()
         assert camera.ended.wait(5)
-    assert time.monotonic() - began_s < 2
-    assert camera.unaccounted(2) == 0
+        assert time.monotonic() - began_s < 2
+        assert len(camera.frames) == 3  # it was decoded already: nothing that was read is lost
+        assert camera.frames[-1].received_s <= time.monotonic()
+    assert camera.unaccounted(3) == 0
 
 
 def test_a_looped_file_is_a_new_session_at_every_pass(tmp_path):
@@ -223,6 +225,22 @@ def test_leaving_early_leaves_nothing_unaccounted(tmp_path):
     frames.close()
     assert camera.ledger.counts().dropped["shutdown"] > 0
     assert camera.unaccounted(len(taken)) == 0
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("taken", [1, 2, 7])
+def test_who_closes_and_reads_on_gets_all_that_was_read(tmp_path, taken, b_frames):
+    """What lies in the decoder and on the timeline then is neither lost nor out of order."""
+    camera = Camera(write_clip(tmp_path / "clip.mp4", frames=40, b_frames=b_frames), analyse_fps=None)
+    frames = camera.source.frames()
+    read = [next(frames) for _ in range(taken)]
+    camera.source.close()
+    read += frames
+    counts = camera.ledger.counts()
+    assert [frame.index for frame in read] == list(range(counts.received))
+    assert taken <= len(read) < 40
+    assert counts.dropped == {}
+    assert camera.unaccounted(len(read)) == 0
 
 
 def test_generated_pictures_come_at_their_own_speed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 import traceback
@@ -10,8 +11,13 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 import streamer.capture.source as room
+from streamer.capture.connection import Connection
+from streamer.capture.decoder import Decoder
+from streamer.capture.gated import GatedDecoder
+from streamer.capture.session import SessionReader
 from streamer.chaos.proxy import FaultProxy, SilentServer
 from streamer.errors import redact
 from streamer.ledger import Link
@@ -223,6 +229,31 @@ def test_a_broken_connection_is_an_end_and_a_new_one_a_new_session(walk, fault):
         second = [f for f in camera.frames if f.session != camera.frames[0].session]
         assert (second[0].index, second[0].media_s) == (0, 0.0)
         assert camera.unaccounted(len(camera.frames)) == 0
+
+
+@pytest.mark.parametrize("decode", ["always", "motion"])
+def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(walk, decode):
+    """Decoders are large and few: what counts objects would let dozens of them pile up before it looks."""
+    gc.collect()
+    gc.disable()
+    try:
+        with aio_rtsp_server(walk.parent) as server, FaultProxy(server.port) as proxy:
+            url = f"rtsp://127.0.0.1:{proxy.port}/{walk.name}?play_count=0"
+            with Camera(url, decode=decode).running() as camera:
+                for sessions in (1, 2, 3):
+                    camera.wait_for(lambda c, n=sessions: c.status.state().sessions == n)
+                    camera.wait_for(lambda c, n=sessions: len({f.session for f in c.frames}) == n)
+                    proxy.refuse()
+                    proxy.reset_connections()
+                    camera.wait_for(lambda c: c.status.state().link is Link.OFFLINE)
+                    proxy.go()
+                camera.wait_for(lambda c: c.status.state().sessions == 4)
+                camera.frames.clear()
+                living = [type(each) for each in gc.get_objects()]
+    finally:
+        gc.enable()
+    for kind in (InputContainer, Connection, SessionReader, Decoder, GatedDecoder):
+        assert living.count(kind) <= 1, kind  # of the connection that goes on
 
 
 def test_a_killed_server_that_comes_back_is_found_again(walk):
