@@ -23,6 +23,7 @@ class Worker:
 
     An exception in the body ends the worker, is kept in `error`, and calls on_failure once: a dead stage stops
     the house, it is never just missing. Threads are daemons, so a hung one cannot keep the process alive.
+    What it was to do is forgotten when it is done: whoever keeps his worker would else be kept by it.
     """
 
     def __init__(self, name: str, body: Callable[[], None], on_failure: Callable[[], None]) -> None:
@@ -51,3 +52,5 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - kept and reported by whoever joins
             self.error = error
             self._on_failure()
+        finally:
+            del self._body, self._on_failure

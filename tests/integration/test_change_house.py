@@ -141,6 +141,7 @@ def test_of_eight_cameras_one_changes_one_comes_one_goes_and_the_others_lose_not
             assert {outcome.what for outcome in changed.cameras} == {"changed", "added", "removed"}
             gone += left
             assert all(balanced(unit) for unit in left)
+            assert [dict(unit.ledger.counts().dropped) for unit in left] == [{}, {}]  # all that was read is analysed
             assert set(units(house)) == set(wanted) == set(house.changing.in_force().cameras)
             wait_for_frames(house, *others, f"new{turn}", "c6")
         assert len({unit.ledger for unit in gone}) == 8
@@ -183,14 +184,18 @@ def test_fifty_cameras_that_came_and_went_leave_nothing_behind(tmp_path, long_st
         for n in range(3):
             round_(n)
         was = things()
-        for n in range(50):
-            round_(n)
-        gc.collect()
+        gc.disable()  # decoders are large and few: nothing of a camera that left may wait for what counts objects
+        try:
+            for n in range(50):
+                round_(n)
+            kept = sum(each() is not None for each in ledgers)
+        finally:
+            gc.enable()
         now = things()
         assert now["processes"] == was["processes"]
         assert now["threads"] <= was["threads"]
         assert now["descriptors"] <= was["descriptors"]
-        assert sum(each() is not None for each in ledgers) <= 1
+        assert kept <= 1
         assert analysed(house, "stays")
         assert set(rows(house)["streamer_frames_total"]) == {"stays"}
         assert units(house)["stays"].ledger.counts().dropped == {}
