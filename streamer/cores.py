@@ -1,8 +1,9 @@
-"""How many cores there are for us."""
+"""The processor: what it is called, and how many of its cores are ours."""
 
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 from streamer.cgroup import cpu_limit
@@ -17,3 +18,15 @@ def usable_cores(root: Path = Path("/")) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_limit(root)
     return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def processor() -> str:
+    """What it is called."""
+    # platform.processor() is empty on most Linux systems.
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
@@ -47,6 +47,8 @@ _CHANGE_TYPES: Mapping[str, tuple[ChangeType, ...]] = {
     ALERT_SCHEMA: ("opened", "updated", "closed"),
     EVIDENCE_SCHEMA: ("evidence",),
 }
+LOOKED_AT_FROM = 0.25
+"""What is neither followed nor this sure is noise to whoever looks on; replay tells all of it."""
 _S_DECIMALS = 3  # times: a millisecond
 _PX_DECIMALS = 2
 _UNIT_DECIMALS = 5  # normalised coordinates: a hundredth of a pixel at 1000 pixels
@@ -405,6 +407,41 @@ def frame_body(
         "objects": list(objects),
         **(scene or {}),
     }
+
+
+class Watched(Protocol):
+    """One analysed frame and what was found in it."""
+
+    @property
+    def camera(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def media_s(self) -> float: ...
+    @property
+    def captured_at(self) -> float: ...
+    @property
+    def source_wh(self) -> tuple[int, int]: ...
+    @property
+    def detections(self) -> Detections: ...
+    @property
+    def tracks(self) -> Tracks: ...
+
+
+def watched_body(seen: Watched) -> dict[str, Any]:
+    """The frame message for people who look on: without what is neither followed nor LOOKED_AT_FROM sure."""
+    return frame_body(
+        camera=seen.camera,
+        session=seen.session,
+        index=seen.index,
+        media_s=seen.media_s,
+        captured_at=seen.captured_at,
+        source_wh=seen.source_wh,
+        objects=frame_objects(seen.detections, seen.tracks, least_score=LOOKED_AT_FROM),
+        scene=scene_of(seen.tracks),
+    )
 
 
 def frame_fields(body: Mapping[str, Any]) -> dict[str, str]:

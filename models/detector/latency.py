@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.scores import as_frame
+from streamer.cores import processor, usable_cores
 from streamer.detect import OnnxDetector
 
 _ROUNDS, _FEWEST_ROUNDS, _AT_MOST_S = 60, 5, 30.0
@@ -58,10 +56,4 @@ def latencies(
 
 def machine() -> dict[str, object]:
     """What milliseconds were measured on: the processor's name and how many of its cores this process may use."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": next(named, platform.processor() or platform.machine()), "cores": cores}
+    return {"cpu": processor(), "cores": usable_cores()}

@@ -27,7 +27,7 @@ from streamer import __version__
 from streamer.bench.capacity import Capacity, Judged
 from streamer.bench.stages import StageCost
 from streamer.bench.trial import Plan, Trial
-from streamer.cores import usable_cores
+from streamer.cores import processor, usable_cores
 from streamer.errors import ConfigError
 
 SCHEMA_VERSION = 1
@@ -119,7 +119,7 @@ def written(file: Path, record: dict[str, Any]) -> None:
 def machine() -> dict[str, Any]:
     """What it was measured on: processor, cores that this process may use, Python, system."""
     return {
-        "cpu": _processor(),
+        "cpu": processor(),
         "cores": usable_cores(),
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -145,14 +145,3 @@ def _trial(judged: Judged) -> dict[str, Any]:
         "broken": judged.broken,
         "confirms": judged.confirms,
     }
-
-
-def _processor() -> str:
-    # platform.processor() is empty on most Linux systems.
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from streamer.capture.motion.luma import small_luma
 from streamer.capture.motion.pixel_motion import PixelMotion
 from streamer.capture.vacancy import Vacancy
 from streamer.clock import Clock
+from streamer.cores import usable_cores
 from streamer.presence import Presence
 from streamer.sleep_book import SleepBook
 
@@ -26,7 +26,7 @@ _SEEN_MOVING_EVERY_S = 0.55
 """While something moves, which keeps the camera awake for seconds anyway: as seldom as looks still tell what lasts."""
 _OF_QUIET = 0.7
 """Where analysis itself sees somebody move, looks are so much of the quiet time apart, after which it would sleep."""
-_CATCHING_UP = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
+_CATCHING_UP = threading.BoundedSemaphore(max(1, usable_cores() // 2))
 """Cameras that wake together (the light goes on in all rooms) leave half of the machine to those that are awake."""
 
 _log = logging.getLogger("streamer.capture")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamer.cores import processor, usable_cores
 from streamer.detect.detector import OnnxDetector
 from streamer.detect.plan import Arrangement, Plan, best
 from streamer.types import Frame, Picture
@@ -88,8 +89,8 @@ def plan_file(root: Path, detector: OnnxDetector, cores: int, max_batch: int) ->
     about = (
         _MEASURES,
         detector.model_hash,
-        _cpu(),
-        os.cpu_count(),
+        processor(),
+        usable_cores(),
         cores,
         max_batch,
         onnxruntime.__version__,
@@ -137,11 +138,3 @@ def _grey(detector: OnnxDetector) -> Frame:
     picture: Picture = _NoPicture()
     image = np.full((h, w, 3), 114, np.uint8)
     return Frame("plan", "plan", 0, image, (w, h), 0.0, 0.0, 0.0, picture)
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

@@ -28,13 +28,12 @@ from streamer.sinks.backoff import Backoff
 from streamer.sinks.feed_script import FEED, FEED_SHA
 from streamer.sinks.fencing import EpochOf
 from streamer.types import Detections, FrameResult, Tracks
-from streamer.wire import Keys, camera_body, dumps, frame_body, frame_fields, frame_objects, scene_of
+from streamer.wire import Keys, camera_body, dumps, frame_fields, watched_body
 from streamer.workers import Deadline, Worker
 
 _log = logging.getLogger("streamer.delivery")
 
 FRAMES_KEPT = 1000  # per camera in Redis: minutes, for those who look back a little
-LEAST_SCORE = 0.25  # what is neither followed nor this sure is noise to whoever looks on; replay tells all of it
 _WAITING = 512
 LINGER_S = 0.03  # a frame waits so long for company: a round trip costs more than what it carries
 _AT_ONCE = 256
@@ -294,17 +293,4 @@ class LiveFeed:
 
 
 def _fields(frame: SeenFrame) -> dict[Any, Any]:
-    return dict(
-        frame_fields(
-            frame_body(
-                camera=frame.camera,
-                session=frame.session,
-                index=frame.index,
-                media_s=frame.media_s,
-                captured_at=frame.captured_at,
-                source_wh=frame.source_wh,
-                objects=frame_objects(frame.detections, frame.tracks, least_score=LEAST_SCORE),
-                scene=scene_of(frame.tracks),
-            )
-        )
-    )
+    return dict(frame_fields(watched_body(frame)))

@@ -14,9 +14,8 @@ from typing import Any
 from streamer.privacy.jpeg import jpeg
 from streamer.privacy.publishable import Publishable, publishable, small_publishable
 from streamer.types import Detections, FrameResult, Picture, Tracks
-from streamer.wire import frame_body, frame_objects, scene_of
+from streamer.wire import watched_body
 
-LEAST_SCORE = 0.25
 _QUALITY = 80
 _LARGE_WANTED_S = 5.0
 
@@ -43,16 +42,7 @@ class Sight:
 
     def body(self) -> dict[str, Any]:
         """The frame message (streamer.frame/1) of it."""
-        return frame_body(
-            camera=self.camera,
-            session=self.session,
-            index=self.index,
-            media_s=self.media_s,
-            captured_at=self.captured_at,
-            source_wh=self.source_wh,
-            objects=frame_objects(self.detections, self.tracks, least_score=LEAST_SCORE),
-            scene=scene_of(self.tracks),
-        )
+        return watched_body(self)
 
 
 class Pictures:

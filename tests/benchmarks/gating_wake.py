@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -41,6 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.capture import CameraOptions
+from streamer.cores import usable_cores
 from streamer.sleep_book import SleepBook, WakeCause
 from streamer.types import Frame
 from tests.benchmarks.cameras_at_once import Camera, CamerasAtOnce, FromMemory, played_from_memory
@@ -338,7 +338,7 @@ def _told(label: str, lives: list[Life]) -> dict[str, object]:
 @contextlib.contextmanager
 def _busy_cores() -> Iterator[None]:
     command = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    processes = [subprocess.Popen(command) for _ in range(usable_cores())]
     try:
         yield
     finally:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+
+from streamer.cores import processor, usable_cores
 
 KEPT_IN = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 
@@ -28,19 +29,8 @@ def report(name: str, values: dict[str, object], keep: bool = True) -> None:
 def machine() -> dict[str, object]:
     """What the numbers were measured on: processor, cores this process may use, Python, platform."""
     return {
-        "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": processor(),
+        "cores": usable_cores(),
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
     }
-
-
-def _processor() -> str:
-    # platform.processor() is empty on most Linux systems.
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
