@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS rejected (
 """
 
 
+_CACHE_KIB = 512
+"""Of pages kept in memory: what is written lies at the end, what is read is what was just written. SQLite's own 2 MB
+would fill for a day as the file grows, and look like a leak."""
 _EPOCHS = "ALTER TABLE changes ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"  # what layout 1 lacks
 
 
@@ -45,6 +48,7 @@ def connect(path: Path, *, synchronous: Literal["FULL", "NORMAL"], max_bytes: in
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA journal_size_limit = 16777216")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         [page_bytes] = db.execute("PRAGMA page_size").fetchone()
         db.execute(f"PRAGMA max_page_count = {max(16, max_bytes // page_bytes)}")
         [layout] = db.execute("PRAGMA user_version").fetchone()
