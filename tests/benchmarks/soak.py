@@ -4,7 +4,7 @@
 
 Six cameras beside each other: one refuses connections, one accepts them and says nothing, one stalls five seconds in
 twelve, one floods (ten times its pictures), one resets its connections every two seconds, one behaves. Clips, pictures
-and continuous recordings are on, with a quota of a few megabytes each, and what was delivered is kept for three minutes,
+and continuous recordings are on, with a quota of a few megabytes each, and what was delivered is kept three minutes,
 so that pruning works all the time.
 What is accelerated: a camera that flaps once a minute would take ten hours for the reconnects of twenty minutes here.
 
