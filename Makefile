@@ -25,8 +25,13 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 demo: $(STAMP)  ## a drawn street, three RTSP cameras, a private Redis, real alerts; Ctrl-C ends it
 	$(BIN)/streamer demo $(if $(FOR),--for $(FOR))
 
-test: $(STAMP)  ## run all tests
-	$(BIN)/python -m pytest $(TESTS)
+# Many tests wait for cameras in real time: files run side by side, each from its first test to its last in one process,
+# in the order of their names (what is long comes early), as many as there are cores. What says how fast something is, or
+# must keep up, comes afterwards. 5 is how pytest says that none of TESTS is one of these.
+test: $(STAMP)  ## run all tests; TESTS=path runs some of them
+	$(BIN)/python -m pytest -m 'not chaos and not alone' -n logical --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder $(TESTS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m 'not chaos and alone' $(TESTS) || [ $$? = 5 ]
 
 chaos: $(STAMP)  ## every fault of docs/reliability.md, several times over; the figures there come from it
 	$(BIN)/python -m tests.benchmarks.reliability

@@ -33,6 +33,7 @@ refused):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,8 +41,9 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from streamer.errors import ArtifactError
 from streamer.fit import Align, InputFit, Mode
-from streamer.model_folder import GRAPH_FILE, ManifestPart, ModelFolder, load_folder, parse_manifest
+from streamer.model_folder import GRAPH_FILE, ManifestPart, ModelFolder, content_of, load_folder, parse_manifest
 from streamer.model_kinds import MANIFEST_FILE
+from streamer.model_signature import PublicKey
 
 LayoutName = Literal["streamer", "yolox", "fastestdet", "yolov8", "detr", "torchvision"]
 Axis = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
@@ -181,8 +183,10 @@ Artifact = ModelFolder[Manifest]
 """A detector's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
-def load_artifact(folder: Path) -> Artifact:
-    """The model folder, checked: files, JSON, schema, sha256. Raises ArtifactError that says what is wrong and where.
+def load_artifact(folder: Path, trusted: Sequence[PublicKey] = ()) -> Artifact:
+    """The model folder, checked: files, signature where there are trusted keys, JSON, schema, sha256.
+
+    Raises ArtifactError that says what is wrong and where.
 
     Whether the graph itself is what the manifest says needs the graph opened: streamer.detect.load_detector does that.
     """
@@ -192,7 +196,7 @@ def load_artifact(folder: Path) -> Artifact:
             f"{folder}: expected a folder with {GRAPH_FILE} and {MANIFEST_FILE}, found {found}. "
             "`streamer models adopt FILE.onnx --layout … --out DIR` makes one from a bare ONNX file."
         )
-    return load_folder(folder, read_manifest, ("detector",), lambda gone: _incomplete(folder, gone))
+    return load_folder(folder, _parsed, ("detector",), lambda gone: _incomplete(folder, gone), trusted)
 
 
 def _incomplete(folder: Path, gone: list[str]) -> str:
@@ -205,4 +209,8 @@ def _incomplete(folder: Path, gone: list[str]) -> str:
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    return parse_manifest(path, Manifest, "a manifest")
+    return _parsed(path, content_of(path))
+
+
+def _parsed(path: Path, content: bytes) -> Manifest:
+    return parse_manifest(path, content, Manifest, "a manifest")

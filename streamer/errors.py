@@ -12,6 +12,7 @@ StreamerError
 ├── PrivacyError           a picture would leave unscreened: a mistake of ours, refused → the process stops, exit 1
 ├── ServiceOver            a camera was to be taken in while the service ends → whoever asked for it is told
 ├── InferenceError         the model failed while running     → the process stops, exit 1, its supervisor restarts it
+│   └── Unanswered           the model is on other nodes, and none answered in time → the frames count as dropped
 └── SinkError
     ├── SinkUnavailable      the receiver is away: alerts wait in the outbox, the live feed is let go and counted
     └── SinkRejected         the receiver will never take this one: counted and set aside
@@ -86,6 +87,17 @@ class ServiceOver(StreamerError):
 
 class InferenceError(StreamerError):
     """The model failed while running."""
+
+
+class Unanswered(InferenceError):
+    """Nobody looked at these pictures in time, which is not the same as that nothing is in them.
+
+    reason: the ledger.Drop under which their frames are counted.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class SinkError(StreamerError):

@@ -20,6 +20,7 @@ class Skip(StrEnum):
 
     RATE = "rate"  # analyse_fps asks for fewer
     ASLEEP = "asleep"  # not decoded: the camera's gate let it go
+    WARMING = "warming"  # before the camera came to this node of a cluster: its owner analysed it
 
 
 class Drop(StrEnum):
@@ -28,6 +29,7 @@ class Drop(StrEnum):
     FULL = "full"  # the camera's place in the inbox was taken by newer ones
     STALE = "stale"  # older than the latency promise
     OVERLOAD = "overload"  # would have become so before the model had time for it
+    UNANSWERED = "unanswered"  # the model is on other nodes, and none of them answered
     CORRUPT = "corrupt"  # could not be decoded
     REPEATED = "repeated"  # the same packet came twice
     TIMESTAMP = "timestamp"  # decoded, but its time could not be repaired

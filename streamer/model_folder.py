@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streamer.errors import ArtifactError
 from streamer.model_kinds import MANIFEST_FILE, ModelKind, refuse_other_kinds
+from streamer.model_signature import PublicKey, refuse_unsigned
+from streamer.onnx_opset import refuse_weights_elsewhere
 
 GRAPH_FILE = "model.onnx"
 
@@ -67,20 +69,29 @@ class ModelFolder(Generic[M]):
         except OSError as error:
             raise ArtifactError(f"{self.graph_path}: cannot be read: {error.strerror or error}") from error
         compare_hash(self.graph_path, self.manifest.sha256, hashlib.sha256(graph).hexdigest())
+        refuse_weights_elsewhere(graph, str(self.graph_path))
         return graph
 
 
 def load_folder(
-    folder: Path, read: Callable[[Path], M], kinds: tuple[ModelKind, ...], missing: Callable[[list[str]], str]
+    folder: Path,
+    parse: Callable[[Path, bytes], M],
+    kinds: tuple[ModelKind, ...],
+    missing: Callable[[list[str]], str],
+    trusted: Sequence[PublicKey] = (),
 ) -> ModelFolder[M]:
-    """The folder, checked: its kind, its files, its manifest as `read` reads it, its sha256.
+    """The folder, checked: its kind, its files, who signed it, its manifest as `parse` takes it, its sha256.
 
-    missing: the names of files that are not there → the sentence that says so. Raises ArtifactError.
+    missing: the names of files that are not there → the sentence that says so. trusted: one of these must have signed
+    the manifest; with none, nobody need have. Raises ArtifactError, ConfigError where what verifies is not installed.
     """
     refuse_other_kinds(folder, *kinds)
     if gone := [name for name in (MANIFEST_FILE, GRAPH_FILE) if not (folder / name).is_file()]:
         raise ArtifactError(missing(gone))
-    manifest = read(folder / MANIFEST_FILE)
+    content = content_of(folder / MANIFEST_FILE)
+    if trusted:  # of the very bytes that are believed below
+        refuse_unsigned(folder, content, trusted)
+    manifest = parse(folder / MANIFEST_FILE, content)
     compare_hash(folder / GRAPH_FILE, manifest.sha256, sha256_of(folder / GRAPH_FILE))
     return ModelFolder(folder, manifest)
 
@@ -91,12 +102,18 @@ def incomplete(folder: Path, what: str, gone: list[str]) -> str:
     return f"{folder}: expected {what}, {MANIFEST_FILE} and {GRAPH_FILE}; found {there} {' and '.join(gone)}"
 
 
-def parse_manifest(path: Path, model: type[P], what: str) -> P:
-    """The manifest alone, without its graph. what: "a head", say. Raises ArtifactError that names each wrong key."""
+def content_of(path: Path) -> bytes:
+    """The bytes of a manifest. Raises ArtifactError where it cannot be read."""
     try:
-        return model.model_validate_json(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def parse_manifest(path: Path, content: bytes, model: type[P], what: str) -> P:
+    """The manifest in these bytes of path. what: "a head", say. Raises ArtifactError that names each wrong key."""
+    try:
+        return model.model_validate_json(content)
     except ValidationError as error:
         problems = "\n  ".join(problem_of(dict(each)) for each in error.errors(include_url=False))
         raise ArtifactError(f"{path}: not {what} that this version can use:\n  {problems}") from error

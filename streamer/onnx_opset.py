@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself without being run: the opset, read from the bytes.
+"""What an ONNX file says about itself without being run: the opset, and whether all of it is there.
 
 ONNX Runtime does not tell which opset a graph uses and the onnx package stays out of the runtime, so the few fields are
 walked here: ModelProto.opset_import (field 8) of OperatorSetIdProto {domain = 1, version = 2}, see onnx.proto3.
@@ -12,6 +12,13 @@ from streamer.errors import ArtifactError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
+_HOLDS = {
+    ("model", 7): "graph", ("model", 25): "function", ("function", 7): "node", ("function", 11): "attribute",
+    ("graph", 1): "node", ("graph", 5): "tensor", ("graph", 15): "sparse", ("sparse", 1): "tensor",
+    ("sparse", 2): "tensor", ("node", 5): "attribute", ("attribute", 5): "tensor", ("attribute", 6): "graph",
+    ("attribute", 10): "tensor", ("attribute", 11): "graph", ("attribute", 22): "sparse", ("attribute", 23): "sparse",
+}  # fmt: skip
+"""(message, field) → what lies in it, of all that may hold tensors."""
 
 
 def default_opset(graph: bytes, named: str) -> int:
@@ -33,6 +40,27 @@ def refuse_other_opset(graph: bytes, expected: int, named: str) -> None:
     found = default_opset(graph, named)
     if found != expected:
         raise ArtifactError(f"{named}: opset mismatch: the manifest expects {expected}, the graph uses {found}")
+
+
+def refuse_weights_elsewhere(graph: bytes, named: str) -> None:
+    """Raises ArtifactError where weights lie in another file: nobody has hashed or signed that one.
+
+    Every tensor of onnx.proto3 that names a file has external_data (13) or data_location (14) EXTERNAL.
+    """
+    waiting: list[tuple[str, memoryview]] = [("model", memoryview(graph))]
+    try:
+        while waiting:
+            kind, message = waiting.pop()
+            for field, value in fields(message):
+                if kind == "tensor" and (field == 13 or (field, value) == (14, 1)):
+                    raise ArtifactError(
+                        f"{named}: some of its weights lie in another file, which nothing vouches for: write the graph "
+                        "with all of them inside (onnx.save_model without save_as_external_data)"
+                    )
+                if isinstance(value, memoryview) and (inner := _HOLDS.get((kind, field))):
+                    waiting.append((inner, value))
+    except (IndexError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{named}: not a whole ONNX model ({error}): the file is damaged or cut short") from error
 
 
 def fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:

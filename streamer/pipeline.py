@@ -30,6 +30,7 @@ class CameraPipeline:
     def __init__(self, tracker: Tracker, rules: Sequence[Rule], book: AlertBook) -> None:
         self._tracker, self._rules, self._book = tracker, tuple(rules), book
         self._session: str | None = None
+        self.seen_at: float | None = None  # when the last frame was captured
 
     def judged_by(self, rules: Sequence[Rule], book: AlertBook) -> CameraPipeline:
         """The same eyes with other rules and a book of their own: who was followed stays followed, in the same session.
@@ -37,7 +38,7 @@ class CameraPipeline:
         The old one is to be finished and not used again.
         """
         other = CameraPipeline(self._tracker, rules, book)
-        other._session = self._session
+        other._session, other.seen_at = self._session, self.seen_at
         return other
 
     @property
@@ -48,6 +49,7 @@ class CameraPipeline:
     def follow(self, frame: Frame, detections: Detections) -> Followed:
         """Who is where in this frame, by the ids that they had before."""
         closed = () if frame.session == self._session else self._begin_session(frame.session)
+        self.seen_at = frame.captured_at
         return Followed(frame, detections, self._tracker.update(detections, frame.media_s), closed)
 
     def judge(self, followed: Followed) -> FrameResult:

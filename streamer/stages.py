@@ -44,7 +44,7 @@ class FrameSource(Protocol):
         ...
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames in order until the recording ends or close() is called; one thread, called once.
+        """Yield frames in order until the recording ends or close() is called; one thread at a time, called once.
 
         A live source reconnects by itself and raises nothing for trouble that may pass. It counts in its ledger
         every frame that it did not yield.
@@ -52,7 +52,10 @@ class FrameSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Ask frames() to end soon; callable from any thread, returns at once."""
+        """Read no more: frames() ends soon, behind what was read until then; callable from any thread, returns at once.
+
+        Who wants nothing more of it leaves off iterating.
+        """
         ...
 
 

@@ -97,7 +97,7 @@ class Camera:
         finally:
             self.ended.set()
 
-    def wait_for(self, what: Callable[[Camera], bool], within_s: float = 15.0) -> float:
+    def wait_for(self, what: Callable[[Camera], bool], within_s: float = 30.0) -> float:
         """Block until something is true of the camera; returns how long that took."""
         began_s = time.monotonic()
         while not what(self):

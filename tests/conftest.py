@@ -21,8 +21,12 @@ from hypothesis import settings
 from tests.browser import CHROMIUM
 
 # The same examples in every run, so that a red run means a change; STREAMER_TEST_EXPLORE=1 looks for new ones.
-settings.register_profile("streamer", derandomize=os.environ.get("STREAMER_TEST_EXPLORE") != "1")
+# No deadlines: how long an example takes says more of what else the machine does.
+settings.register_profile("streamer", derandomize=os.environ.get("STREAMER_TEST_EXPLORE") != "1", deadline=None)
 settings.load_profile("streamer")
+
+# Threads of torch wait for each other by counting: beside other programs two take many times as long as one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

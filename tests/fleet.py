@@ -2,7 +2,8 @@
 
 What Ray adds is that somebody starts these; tests/ray_nodes.py has it so.
 
-    python -m tests.fleet REDIS_URL NAME [LABEL…]      one node, until SIGTERM
+    python -m tests.fleet REDIS_URL NAME [LABEL…]      one node, until SIGTERM; a frame's index is its picture's number,
+                                                       where the camera writes one (tests/numbered.py)
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from streamer.fleet import applying
 from streamer.fleet.host import Host, NodeFacts
 from streamer.fleet.placing import Placing
 from tests.clips import write_clip
+from tests.numbered import NUMBERED, numbered_source
 from tests.onnx_models import write_tiny
 from tests.rtsp import gst_rtsp_server
 
@@ -213,7 +215,8 @@ def is_settled(seen: Picture, cameras: int, among: Iterable[str] = ()) -> bool:
 
 def main(url: str, name: str, *labels: str) -> int:
     """One node."""
-    host = Host(url, NodeFacts(name, cores=4.0, labels=labels), SystemClock())
+    numbered = {"make_source": numbered_source} if os.environ.get(NUMBERED) else {}
+    host = Host(url, NodeFacts(name, cores=4.0, labels=labels), SystemClock(), **numbered)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=host.stop).start())
     report = host.run()
     sys.stdout.flush()

@@ -9,9 +9,11 @@ WHAT is one of
     testsrc:WxH@FPS      a drawn ball, encoded here
     audio                a tone without any video
     both:WxH@FPS         the ball, and a tone beside it
+    numbers:WxH@FPS      pictures that bear their number (tests/numbered.py), the same to all clients, as cameras send
+                         them; it rises whether or not somebody is connected
 Commands on stdin, one per line: `stall` and `go` stop and resume the frames of files while connections stay up;
 `jump S` adds S seconds (may be negative) to every later presentation time. Each is answered by a line on stdout.
-A new client of a file starts at its first frame: media are not shared.
+A new client of a file starts at its first frame: of files, media are not shared.
 """
 
 from __future__ import annotations
@@ -135,6 +137,53 @@ class FileFactory(GstRtspServer.RTSPMediaFactory):
         media.connect("unprepared", lambda _media: GLib.source_remove(timer) and None)
 
 
+class NumbersFactory(GstRtspServer.RTSPMediaFactory):
+    """White and black fields along the upper edge: the number in 20 bits, lowest first; below them grey that walks."""
+
+    BITS = 20
+    STRIP = 0.1  # of the height
+
+    def __init__(self, width: int, height: int, fps: int) -> None:
+        super().__init__()
+        self._width, self._height, self._fps, self._begun_s = width, height, fps, time.monotonic()
+        self.set_shared(True)
+        caps = f"video/x-raw,format=GRAY8,width={width},height={height},framerate={fps}/1"
+        self.set_launch(
+            f"( appsrc name=src is-live=true format=time block=false caps={caps} ! videoconvert ! "
+            "video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=ultrafast bframes=0 sliced-threads=false "
+            f"threads=1 key-int-max={fps} ! {PAY_VIDEO} )"
+        )
+        self.connect("media-configure", self._configure)
+
+    def _number(self) -> int:
+        return int((time.monotonic() - self._begun_s) * self._fps)
+
+    def _picture(self, number: int) -> bytes:
+        strip = int(self._height * self.STRIP)
+        fields = b"".join(
+            bytes([235 if number >> bit & 1 else 16]) * (self._width // self.BITS) for bit in range(self.BITS)
+        )
+        ground = bytes(60 + (x + 4 * number) % 128 for x in range(self._width))
+        return fields.ljust(self._width, b"\x10") * strip + ground * (self._height - strip)
+
+    def _configure(self, _factory: object, media: GstRtspServer.RTSPMedia) -> None:
+        source = media.get_element().get_by_name_recurse_up("src")
+        first = self._number() + 1
+        progress = {"next": first}
+
+        def tick() -> bool:
+            while progress["next"] <= self._number():
+                buffer = Gst.Buffer.new_wrapped(self._picture(progress["next"]))
+                buffer.pts = (progress["next"] - first) * Gst.SECOND // self._fps
+                progress["next"] += 1
+                if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
+                    return False
+            return True
+
+        timer = GLib.timeout_add(5, tick)
+        media.connect("unprepared", lambda _media: GLib.source_remove(timer) and None)
+
+
 def send_at_once(media: GstRtspServer.RTSPMedia) -> None:
     """Let the sinks send what comes when it comes: else a time that jumped ahead would be waited for."""
     pipeline = media.get_element().get_parent()
@@ -152,6 +201,10 @@ def send_at_once(media: GstRtspServer.RTSPMedia) -> None:
 def make_factory(what: str, knobs: Knobs) -> GstRtspServer.RTSPMediaFactory:
     """The media factory that a command-line WHAT describes."""
     kind, _, detail = what.partition(":")
+    if kind == "numbers":
+        size, _, fps = detail.partition("@")
+        width, _, height = size.partition("x")
+        return NumbersFactory(int(width), int(height), int(fps))
     if what == "audio" or kind in ("testsrc", "both"):
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_shared(True)

@@ -18,7 +18,8 @@ from streamer.cluster.state import ClusterState
 from streamer.fleet import applying, on_ray
 
 _SMALL = {"num_cpus": 2, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
-_SYSTEM = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
+# Ray runs its workers at niceness 15, and these hosts are no spare-time work (docs/cluster.md).
+_SYSTEM = {"enable_worker_prestart": False, "prestart_worker_first_driver": False, "worker_niceness": 0}
 
 
 class RayNodes:
@@ -47,9 +48,11 @@ class RayNodes:
         on_ray.start(ray, self._url)
         self._ends.callback(on_ray.stop, ray)
 
-    def join(self, name: str) -> None:
-        """One more machine."""
-        self._nodes[name] = self._cluster.add_node(wait=False, **_SMALL, node_name=name)
+    def join(self, said: str) -> None:
+        """One more machine: its name, or NAME=KEY=VALUE with a label."""
+        name, _, label = said.partition("=")
+        labels = dict([label.split("=")]) if label else {}
+        self._nodes[name] = self._cluster.add_node(wait=False, **_SMALL, node_name=name, labels=labels)
 
     def kill(self, name: str) -> None:
         """Power off."""
@@ -60,6 +63,13 @@ class RayNodes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._cluster.worker_nodes.discard(node)
+
+    def kill_placement(self) -> None:
+        """Its process; Ray is to start it again."""
+        import ray
+
+        placement = ray.get_actor(on_ray.PLACEMENT, namespace=on_ray.NAMESPACE)
+        os.kill(ray.get(placement.ping.remote()), signal.SIGKILL)
 
     def freeze(self, name: str) -> None:
         """Cut its host off from everything."""

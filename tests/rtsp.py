@@ -38,8 +38,8 @@ class AioRtspServer:
 def aio_rtsp_server(folder: Path) -> Iterator[AioRtspServer]:
     """Serve the files of a folder."""
     port, control = free_port(), free_port()
-    program = Path(sys.executable).parent / "rtsp-server"
-    command = [str(program), "-d", str(folder), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)]
+    program = [sys.executable, "-m", "streamer.demo.rtsp_server"]
+    command = [*program, "-d", str(folder), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
     try:
         _wait_until_open(port, process)

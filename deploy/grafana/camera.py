@@ -62,7 +62,8 @@ CAMERA_PAGE = Dashboard(
                 ),
                 Panel(
                     "Dropped, by reason",
-                    "full, stale, overload: the machine has no time. corrupt, repeated, timestamp: the camera.",
+                    "full, stale, overload: the machine has no time. unanswered: no inference node. "
+                    "corrupt, repeated, timestamp: the camera.",
                     (
                         Query(
                             "sum by (camera, reason) "

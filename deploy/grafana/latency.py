@@ -100,5 +100,52 @@ LATENCY = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "A model on other nodes",
+            (
+                Panel(
+                    "Inference nodes that answer",
+                    "As each node with cameras sees them; none: docs/operations.md#streamermodelunreachable.",
+                    (Query(f"streamer_inference_nodes{{{SERVICE}}}", "{{instance}}", quiet=True),),
+                    columns=6,
+                ),
+                Panel(
+                    "There and back",
+                    "A batch's way to an inference node and its answer's way back, with the model between.",
+                    tuple(
+                        Query(quantile(q, "streamer_question_seconds", "", SERVICE), f"p{100 * q:g}", quiet=True)
+                        for q in (0.5, 0.99)
+                    ),
+                    unit="s",
+                    columns=6,
+                ),
+                Panel(
+                    "Batches by answer",
+                    "gone, silent: nobody answered; late, full: no time; refused: another model.",
+                    (
+                        Query(
+                            f"sum by (outcome) (rate(streamer_questions_total{{{SERVICE}}}[{PER_S}]))",
+                            "{{outcome}}",
+                            quiet=True,
+                        ),
+                    ),
+                    unit="ops",
+                    columns=6,
+                ),
+                Panel(
+                    "Bytes on the way",
+                    "Pictures that go there, and answers that come back.",
+                    (
+                        Query(
+                            f"sum by (kind) (rate(streamer_question_bytes_total{{{SERVICE}}}[{PER_S}]))",
+                            "{{kind}}",
+                            quiet=True,
+                        ),
+                    ),
+                    unit="Bps",
+                    columns=6,
+                ),
+            ),
+        ),
     ),
 )

@@ -15,7 +15,7 @@ from streamer.behaviour.step_session import StepSession, open_step
 from streamer.behaviour.track_head import OnLife, OnSteps
 from streamer.config import CameraConfig, Config
 from streamer.config.model import Anomaly, Behaviour, RuleConfig
-from streamer.detect import OnnxDetector
+from streamer.detect.known import KnownDetector
 from streamer.errors import ArtifactError, ConfigError
 from streamer.zoo import find_model
 
@@ -25,7 +25,7 @@ FALSE_ALERTS_PER_DAY = 2.0
 """The budget by which p-values are made fine enough where no rule states one."""
 
 
-def open_behaviour(config: Config, detector: OnnxDetector, everywhere: bool = False) -> BehaviourHeads | None:
+def open_behaviour(config: Config, detector: KnownDetector, everywhere: bool = False) -> BehaviourHeads | None:
     """The heads of a configuration, None where none is asked for; calibrated cameras have their normal.
 
     Each head looks only at the cameras whose rules need it, unless it shall look everywhere: one look at a whole
@@ -51,7 +51,7 @@ def open_behaviour(config: Config, detector: OnnxDetector, everywhere: bool = Fa
     )
 
 
-def open_learners(config: Config, detector: OnnxDetector, on_life: OnLife, on_steps: OnSteps) -> BehaviourHeads:
+def open_learners(config: Config, detector: KnownDetector, on_life: OnLife, on_steps: OnSteps) -> BehaviourHeads:
     """The same heads for calibration: nothing is normal yet, and every ended track is told of.
 
     Raises ConfigError where the track head is switched off: there would be nothing to learn.
@@ -107,7 +107,7 @@ def needs_of(camera: CameraConfig, config: Config) -> Needs:
 class Behaving:
     """The heads of a running service; `model` is None as long as no camera has asked for one."""
 
-    def __init__(self, config: Config, detector: OnnxDetector) -> None:
+    def __init__(self, config: Config, detector: KnownDetector) -> None:
         """Raises ArtifactError for a head that cannot be used."""
         self._config, self._detector = config, detector
         self._track: StepSession | None = None
@@ -166,14 +166,14 @@ def _is_of_the_picture(rule: RuleConfig) -> bool:
 def _track_session(config: Config) -> StepSession | None:
     if not config.behaviour.track:
         return None
-    return open_step(load_head(find_model(config.behaviour.track, kind="track head")), FEATURES)
+    return open_step(load_head(find_model(config.behaviour.track, kind="track head"), config.model.keys), FEATURES)
 
 
-def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None:
+def _scene_session(config: Config, detector: KnownDetector) -> StepSession | None:
     """None as well where the head learned from another detector's embeddings: it would see noise."""
     if not config.behaviour.scene:
         return None
-    head = load_head(find_model(config.behaviour.scene, kind="scene head"))
+    head = load_head(find_model(config.behaviour.scene, kind="scene head"), config.model.keys)
     if head.manifest.embedding_of and detector.model_hash not in head.manifest.embedding_of:
         asked_for = "scene" in config.behaviour.model_fields_set
         _log.log(
@@ -187,7 +187,7 @@ def _scene_session(config: Config, detector: OnnxDetector) -> StepSession | None
 
 
 def _normal(
-    config: Config, track: StepSession | None, scene: StepSession | None, detector: OnnxDetector
+    config: Config, track: StepSession | None, scene: StepSession | None, detector: KnownDetector
 ) -> dict[str, CameraNormal]:
     found = {name: _normal_of(name, camera, config, track, scene, detector) for name, camera in config.cameras.items()}
     return {name: normal for name, normal in found.items() if normal is not None}
@@ -199,7 +199,7 @@ def _normal_of(
     config: Config,
     track: StepSession | None,
     scene: StepSession | None,
-    detector: OnnxDetector,
+    detector: KnownDetector,
 ) -> CameraNormal | None:
     try:
         found = load_calibration(

@@ -16,7 +16,7 @@ from streamer.capture import CameraOptions, CameraSource, DecodeMode, default_pa
 from streamer.clock import Clock, SystemClock
 from streamer.config import CameraConfig, Config
 from streamer.config.model import DetectConfig
-from streamer.detect import OnnxDetector
+from streamer.detect.known import KnownDetector
 from streamer.fit import InputFit
 from streamer.pipeline import CameraPipeline
 from streamer.rules.isolated import isolated
@@ -76,7 +76,7 @@ def _unwatched(camera: CameraConfig) -> list[list[tuple[float, float]]]:
     return [*camera.motion_masks, *hidden]
 
 
-def build_recording(name: str, camera: CameraConfig, video: Path, detector: OnnxDetector) -> FrameSource:
+def build_recording(name: str, camera: CameraConfig, video: Path, detector: KnownDetector) -> FrameSource:
     """A recording in the place of a camera's own source: every chosen frame, as fast as they are taken.
 
     Decoded on the CPU, wherever the camera is: the same recording gives the same pictures on every machine.
@@ -88,7 +88,7 @@ def build_recording(name: str, camera: CameraConfig, video: Path, detector: Onnx
 
 
 def build_pipeline(
-    name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, book: CameraAlertBook | None = None
+    name: str, camera: CameraConfig, config: Config, detector: KnownDetector, book: CameraAlertBook | None = None
 ) -> CameraPipeline:
     """Tracker, rules and alert book of one camera; without a book of its own, one whose alerts have no pictures."""
     book = book or build_book(name, camera, policies(camera), config, detector)
@@ -105,7 +105,7 @@ def build_book(
     camera: CameraConfig,
     policies: Mapping[str, AlertPolicy],
     config: Config,
-    detector: OnnxDetector,
+    detector: KnownDetector,
     snapshot_path: Callable[[AlertChange], str] | None = None,
 ) -> CameraAlertBook:
     """A book of one camera's alerts, signed with the hashes of model and configuration."""
@@ -118,7 +118,7 @@ def build_book(
     )
 
 
-def build_tracker(camera: CameraConfig, detector: OnnxDetector) -> Tracker:
+def build_tracker(camera: CameraConfig, detector: KnownDetector) -> Tracker:
     """Follows objects, from the score on at which the model is to be believed; the configuration may overrule both."""
     chosen = {"high_score": detector.thresholds.track_score}
     if camera.tracking.track_score is not None:

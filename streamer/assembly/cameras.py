@@ -10,10 +10,11 @@ from streamer.alerts.book import CameraAlertBook
 from streamer.assembly.admission import WEIGHTS, Admitted, RefusedSource
 from streamer.assembly.behaviour import Behaving, needs_of
 from streamer.assembly.camera import build_book, build_rules_of
+from streamer.assembly.changing import Warmth
 from streamer.assembly.crew import Crew, Seat
 from streamer.assembly.footage import Footage, Made, footage_orders
 from streamer.assembly.link import LinkAlerts
-from streamer.assembly.moving import MovingCamera
+from streamer.assembly.moving import MovingCamera, camera_skew_s
 from streamer.assembly.on_device import with_shrinker
 from streamer.assembly.readings import behaviour_rows, suppressed_rows
 from streamer.assembly.regions import Looking, Looks
@@ -22,10 +23,13 @@ from streamer.assembly.unit import MakeSource, build_link, build_unit, reach_s
 from streamer.bell import WakeBell
 from streamer.camera_unit import CameraUnit
 from streamer.clock import Clock
+from streamer.cluster.warm_source import WarmSource
 from streamer.config import CameraConfig, Config
 from streamer.control.desk import WakeDesk
-from streamer.detect import OnnxDetector
+from streamer.coverage import Coverage
+from streamer.detect.known import KnownDetector
 from streamer.footage.camera_footage import CameraFootage
+from streamer.ledger import Link
 from streamer.presence import Presence
 from streamer.ration import Ration
 from streamer.service import Service
@@ -37,6 +41,7 @@ from streamer.types import AlertChange
 
 JUDGED_BY = frozenset({"rules", "zones", "lines", "trouble", "priority"})
 """Keys of a camera that concern only what is made of its pictures: they change while its connection goes on."""
+_COOLS_WITHIN_S = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,7 @@ class BuiltCamera:
     footage: Made | None
     seat: Seat | None
     is_refused: bool
+    warm: WarmSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Rooms:
     """
 
     clock: Clock
-    detector: OnnxDetector
+    detector: KnownDetector
     metrics: Metrics
     bells: WakeDesk
     looking: Looking
@@ -86,6 +92,7 @@ class Cameras:
     def __init__(self, rooms: Rooms, service: Service) -> None:
         self._rooms, self._service = rooms, service
         self._built: dict[str, BuiltCamera] = {}
+        self._warm: dict[str, tuple[CameraConfig, BuiltCamera]] = {}  # as it was asked for
 
     def __contains__(self, name: str) -> bool:
         return name in self._built
@@ -103,7 +110,14 @@ class Cameras:
         """A camera of the configuration; nothing outside of it has changed. Raises what its parts raise.
 
         Its source is asked for all pictures that were asked for, and rationed: how many there is time for may change.
+        One that is warm is as it was built then, unless other settings are asked for by now.
         """
+        if name in self._warm and self._warm[name][0] == admission.asked.cameras[name]:
+            _, built = self._warm[name]
+            self._warm = {each: other for each, other in self._warm.items() if each != name}
+            coverage = Coverage(self._rooms.clock.monotonic(), reach_s(built.settings))
+            return replace(built, unit=replace(built.unit, coverage=coverage))
+        self.cool(name)
         rooms, config, refused = self._rooms, admission.config, admission.refused.get(name)
         camera, asked = config.cameras[name], admission.asked.cameras[name]
         looks = rooms.looking.looks(camera.detect)
@@ -128,6 +142,38 @@ class Cameras:
             raise
         return BuiltCamera(name, camera, unit, book, bell, looks, footage, seat, refused is not None)
 
+    def warm(self, name: str, admission: Admitted) -> None:
+        """Read a camera that is about to come, and offer nothing of it. Raises what its parts raise, and ValueError for
+        a recording that waits for its consumer: what is read of that and not looked at is lost."""
+        built = self.build(name, admission)
+        if built.unit.source.demand_paced:
+            self.abandon(built.seat)
+            raise ValueError(f"camera '{name}' is a recording: it is not read beside its owner")
+        around = built.unit.around
+        source = WarmSource(built.unit.source, around.ledger, lambda: camera_skew_s(around.status), self._rooms.clock)
+        built = replace(built, unit=replace(built.unit, source=source), warm=source)
+        if built.seat is not None:
+            built.seat.take()
+        source.begin()
+        self._warm = {**self._warm, name: (admission.asked.cameras[name], built)}
+
+    def cool(self, name: str) -> None:
+        """It is not to come after all, or not like this; harmless where it is not warm."""
+        known = self._warm.get(name)
+        if known is None:
+            return
+        self._warm = {each: other for each, other in self._warm.items() if each != name}
+        _, built = known
+        assert built.warm is not None
+        built.warm.close()
+        if built.seat is not None:  # its member tells what it had of it, or is not waited for
+            built.warm.join(_COOLS_WITHIN_S)
+        self.abandon(built.seat)
+
+    def warmth(self) -> Mapping[str, Warmth]:
+        """Those that are about to come, and how far they are; from any thread."""
+        return {name: _warmth(built) for name, (_, built) in self._warm.items()}
+
     def abandon(self, seat: Seat | None) -> None:
         """The camera for which this seat was taken is not to come after all."""
         if seat is not None and self._rooms.crew is not None:
@@ -143,13 +189,15 @@ class Cameras:
         rooms.metrics.watch(built.unit.watched)
         if built.footage is not None:
             rooms.footage.take(name, built.settings, built.footage)
-        if built.seat is not None:
+        if built.seat is not None and built.warm is None:
             built.seat.take()
         self._built = {**self._built, name: built}
         try:
-            rooms.arrives(_moving(built.unit, built.book))
+            rooms.arrives(_moving(built))
             self._service.add(built.unit)
         except BaseException:
+            if built.warm is not None:
+                built.warm.close()
             self._clear_away(built)
             raise
 
@@ -194,7 +242,7 @@ class Cameras:
     def moving(self, name: str) -> MovingCamera:
         """What of it moves to another machine; as it is judged now. Raises LookupError where it is not there."""
         units = {unit.camera: unit for unit in self._service.cameras}
-        return _moving(units[name], self._built[name].book)
+        return _moving(replace(self._built[name], unit=units[name]))
 
     def rows(self) -> Iterable[Reading]:
         """For telemetry."""
@@ -243,9 +291,17 @@ def places_of(config: Config) -> Mapping[tuple[str, str], tuple[list[tuple[float
     return places
 
 
-def _moving(unit: CameraUnit, book: CameraAlertBook) -> MovingCamera:
+def _moving(built: BuiltCamera) -> MovingCamera:
+    unit, book = built.unit, built.book
     books = (book, unit.link.book) if isinstance(unit.link, LinkAlerts) else (book,)
-    return MovingCamera(unit.camera, unit.pipeline, books)
+    return MovingCamera(unit.camera, unit.pipeline, books, unit.status, built.warm)
+
+
+def _warmth(built: BuiltCamera) -> Warmth:
+    assert built.warm is not None
+    if built.warm.has_ended or built.unit.status.state().link is Link.OFFLINE:
+        return "cold"
+    return "warm" if built.warm.is_warm else "warming"
 
 
 def _most_fps(given: CameraConfig, asked: CameraConfig) -> float:

@@ -29,7 +29,7 @@ from streamer.client.subscription import subscribe
 from streamer.clock import Clock
 from streamer.config.model import CanaryConfig, Config
 from streamer.coverage import Coverage
-from streamer.detect.detector import OnnxDetector
+from streamer.detect.known import KnownDetector
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.fit import InputFit
 from streamer.pipeline import CameraPipeline
@@ -55,7 +55,7 @@ _log = logging.getLogger("streamer.canary")
 class Canary:
     """Everything of it, for one service. Raises ConfigError where the model does not find what the picture shows."""
 
-    def __init__(self, asked: CanaryConfig, redis_url: str, detector: OnnxDetector, clock: Clock) -> None:
+    def __init__(self, asked: CanaryConfig, redis_url: str, detector: KnownDetector, clock: Clock) -> None:
         self._clock, self._url, self._since = clock, redis_url, clock.now()
         self._watch = CanaryWatch(asked.within_s)
         self._source = CanarySource(detector.input_fit, clock, self._watch, asked.every_s)
@@ -241,7 +241,7 @@ def _announce(sink: Sink, changes: Sequence[AlertChange]) -> None:
         _log.error("what is to be said of the canary cannot be stored: %s", error)
 
 
-def canary_of(config: Config, detector: OnnxDetector, clock: Clock) -> Canary | None:
+def canary_of(config: Config, detector: KnownDetector, clock: Clock) -> Canary | None:
     """The canary of a configuration; none where none is asked for. Raises ConfigError."""
     if config.canary is None:
         return None

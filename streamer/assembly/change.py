@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streamer.assembly.admission import Admitted, admitted
 from streamer.assembly.behaviour import Behaving, check_behaviour
 from streamer.assembly.cameras import Cameras
 from streamer.assembly.certificate import check_web
-from streamer.assembly.changing import Changed, Outcome
+from streamer.assembly.changing import Changed, Outcome, Warmth
 from streamer.assembly.decoding import check_decoding
 from streamer.assembly.footage import check_main_streams
 from streamer.assembly.labels import check_labels
 from streamer.assembly.privacy import check_privacy
 from streamer.assembly.regions import Looking
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 from streamer.config.plan import CameraChange, plan
-from streamer.detect import OnnxDetector
+from streamer.detect.known import KnownDetector
 from streamer.errors import ArtifactError, ConfigError, StreamerError, redact
 from streamer.service import Service
 
@@ -41,7 +41,7 @@ class RunningChange:
         admission: Admitted,
         cameras: Cameras,
         service: Service,
-        detector: OnnxDetector,
+        detector: KnownDetector,
         looking: Looking,
         behaving: Behaving,
         pictures_per_s: float,
@@ -76,6 +76,25 @@ class RunningChange:
                 ]
                 self._settle(runs, admission, outcomes)
             return Changed(tuple(outcomes), steps.restart)
+
+    def warm(self, name: str, camera: CameraConfig) -> None:
+        """Read a camera that is about to come; see changing.Warming."""
+        with self._one_at_a_time:
+            runs = self._in_force.model_copy(update={"cameras": {**self._in_force.cameras, name: camera}})
+            self._check(runs, runs, plan(self._in_force, runs).changes)
+            admission = self._admitted(runs)
+            if name in admission.refused:
+                raise ConfigError([f"{self._origin}: camera '{name}' is refused: {admission.refused[name]}"])
+            self._cameras.warm(name, admission)
+
+    def cool(self, name: str) -> None:
+        """It is not to come after all; see changing.Warming."""
+        with self._one_at_a_time:
+            self._cameras.cool(name)
+
+    def warmth(self) -> Mapping[str, Warmth]:
+        """Those that are about to come."""
+        return self._cameras.warmth()
 
     def _check(self, wanted: Config, runs: Config, changes: tuple[CameraChange, ...]) -> None:
         """Raises ConfigError. wanted is what the next start would take, runs what it would mean now."""

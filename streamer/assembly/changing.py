@@ -5,10 +5,11 @@ It stands here and not in `control`, because it speaks of `Config`, which no roo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-from streamer.config import Config
+from streamer.config import CameraConfig, Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +48,25 @@ class Changing(Protocol):
         Raises ConfigError where the wanted configuration cannot be at all (models, labels, behaviour, decoding, main
         streams): nothing has been touched then.
         """
+        ...
+
+
+Warmth = Literal["warming", "warm", "cold"]
+"""Of a camera that is about to come: warming: it connects; warm: it could go on for its owner now; cold: it cannot be
+read a second time, or not at all."""
+
+
+class Warming(Protocol):
+    """Cameras of a node of a cluster that are about to come (docs/cluster.md): read already, and offered to nobody."""
+
+    def warm(self, name: str, camera: CameraConfig) -> None:
+        """Begin with one; change() takes it in as it is then. Raises ConfigError where it cannot come at all."""
+        ...
+
+    def cool(self, name: str) -> None:
+        """It is not to come after all. May take seconds; harmless where it is not warm."""
+        ...
+
+    def warmth(self) -> Mapping[str, Warmth]:
+        """How far they are; from any thread."""
         ...

@@ -13,6 +13,7 @@ from streamer.alerts.book import closing_change
 from streamer.alerts.illustrated import Illustrated
 from streamer.alerts.snapshots import SnapshotStore
 from streamer.assembly.admission import admitted
+from streamer.assembly.apart import with_model
 from streamer.assembly.audit import open_trail, orders_told_to
 from streamer.assembly.behaviour import Behaving, check_behaviour
 from streamer.assembly.camera import build_source
@@ -20,14 +21,14 @@ from streamer.assembly.cameras import Cameras, Rooms, places_of
 from streamer.assembly.canary import PastCanary, canary_of, with_canary
 from streamer.assembly.certificate import check_web
 from streamer.assembly.change import RunningChange
-from streamer.assembly.changing import Changing
+from streamer.assembly.changing import Changing, Warming
 from streamer.assembly.configuration_desk import ConfigurationDesk, open_desk
 from streamer.assembly.crew import Crew, with_crew
 from streamer.assembly.decoding import check_decoding
 from streamer.assembly.delivery import OnPublished, open_delivery, told_latency
 from streamer.assembly.footage import Footage, check_main_streams
 from streamer.assembly.labels import check_labels
-from streamer.assembly.model import OpenModel, open_model
+from streamer.assembly.model import ModelOf, OpenModel, model_here
 from streamer.assembly.moving import MovingCamera
 from streamer.assembly.privacy import check_privacy
 from streamer.assembly.readings import command_rows, delivery_rows, disk_rows, spoiled_rows
@@ -39,7 +40,7 @@ from streamer.config import Config
 from streamer.control.desk import WakeDesk
 from streamer.control.http_orders import WakeOrders
 from streamer.control.redis_commands import CommandListener
-from streamer.detect.pool import DetectorPool
+from streamer.detect.known import DetectorLanes
 from streamer.footage.witness import Witness
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.privacy.screen import Screen, Screened
@@ -60,13 +61,14 @@ class House:
     """A service that is ready to run, and what belongs to it."""
 
     service: Service
-    detector: DetectorPool
+    detector: DetectorLanes
     metrics: Metrics
     telemetry: TelemetryServer | None
     changing: Changing
     delivery: Delivery
     configuration: ConfigurationDesk | None = None
     moving: Callable[[str], MovingCamera] | None = None
+    warming: Warming | None = None
 
 
 Arrives = Callable[[MovingCamera], Sequence[AlertChange]]
@@ -84,6 +86,7 @@ def open_house(
     overruling: Callable[[Config], Config] = lambda config: config,
     epoch_of: EpochOf | None = None,
     arrives: Arrives | None = None,
+    model_of: ModelOf = model_here,
 ) -> Iterator[House]:
     """The service of a configuration, ready to run; closes what it opened.
 
@@ -91,7 +94,7 @@ def open_house(
     the configuration in messages; on_published(camera, seconds) is told the capture-to-publish latency of every frame;
     make_source stands in for the cameras themselves; overruling: what the command line says on top of the file,
     whenever it is read again; epoch_of, arrives: of a node of a cluster, whose cameras have leases (sinks/fencing.py)
-    and come from other nodes.
+    and come from other nodes; model_of: opens the model, where it is not this machine's.
     Raises ConfigError, ArtifactError, SinkUnavailable.
     """
     check_decoding(config, origin)
@@ -99,7 +102,7 @@ def open_house(
     check_web(config, origin)
     # A hundred cameras look at small pictures: OpenCV's own threads would only wait for one another.
     cv2.setNumThreads(1)
-    model = open_model(config.model, config.inference.max_batch)
+    model = model_of(config)
     detector = model.pool.first
     admission = admitted(config, model.plan.capacity)
     config = admission.config
@@ -145,8 +148,11 @@ def open_house(
         desk = WakeDesk()
         heard = orders_told_to(trail, "redis")
         commands = CommandListener(config.redis.url, desk, clock, on_order=heard) if config.redis else None
-        looking = Looking(model.pool)
+        looking = Looking(model.pool, config.model.keys)
         service = _service(config, model, looking, sink, delivery, commands, footage, crew, metrics, clock)
+        if model.elsewhere:
+            stack.callback(model.elsewhere.close)
+            model.elsewhere.serve(service, metrics, lambda: behaving.model is not None)
 
         def gone(name: str) -> None:
             screen.forget(name)
@@ -199,14 +205,16 @@ def open_house(
                 config.http.port,
                 metrics.registry,
                 live=service.live,
-                ready=lambda: with_canary(service.ready(), canary),
+                ready=lambda: with_model(with_canary(service.ready(), canary), model),
                 orders=WakeOrders(desk, token, orders_told_to(trail, "http")),
             )
             stack.callback(telemetry.close)
         configuration = open_desk(origin, changing, config, clock, overruling)
         if console:
             stack.enter_context(console.serving(service, desk, changing, configuration))
-        yield House(service, model.pool, metrics, telemetry, changing, delivery, configuration, cameras.moving)
+        yield House(
+            service, model.pool, metrics, telemetry, changing, delivery, configuration, cameras.moving, changing
+        )
 
 
 def _service(
@@ -224,12 +232,9 @@ def _service(
     settings = config.inference
     policy = BatchPolicy(settings.max_batch, settings.max_wait_s, settings.max_age_s, settings.depth)
     inbox = FrameInbox({}, policy, clock, lanes=model.pool.lanes, costs=CostModel(model.plan.seconds))
-    metrics.read_from(
-        lambda: [
-            ("streamer_inbox_waiting_frames", (), float(inbox.waiting())),
-            ("streamer_model_slowness", (), inbox.slowness),
-        ]
-    )
+    metrics.read_from(lambda: [("streamer_inbox_waiting_frames", (), float(inbox.waiting()))])
+    if model.elsewhere is None:  # else it was not measured here, and who has it tells
+        metrics.read_from(lambda: [("streamer_model_slowness", (), inbox.slowness)])
     return Service(
         (),
         inbox,

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from streamer.caches import cache_folder
+from streamer.config import Config
 from streamer.config.model import ModelConfig
 from streamer.cores import usable_cores
 from streamer.detect import OnnxDetector, load_detector
+from streamer.detect.known import DetectorLanes
 from streamer.detect.plan import Arrangement, Plan, arrangements
 from streamer.detect.planning import call_seconds, measured, plan_file, remember, remembered
 from streamer.detect.pool import DetectorPool
 from streamer.errors import ConfigError
+from streamer.service import Service
+from streamer.telemetry.metrics import Metrics
 from streamer.track import TrackerSettings
 from streamer.zoo import bundled_model, find_model
 
@@ -25,10 +31,39 @@ _log = logging.getLogger("streamer.assembly")
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A detector on all lanes that it may use, warmed up, and what its calls cost."""
+    """A detector on all lanes that it may use, warmed up, and what its calls cost. elsewhere: where it runs on other
+    nodes, and this one only asks (assembly/apart.py)."""
 
-    pool: DetectorPool
+    pool: DetectorLanes
     plan: Plan
+    elsewhere: Elsewhere | None = None
+
+
+ModelOf = Callable[[Config], OpenModel]
+"""Opens the model of a configuration. Raises ArtifactError, ConfigError, InferenceError."""
+
+
+class Elsewhere(Protocol):
+    """A model on other nodes, for the house that asks them."""
+
+    def serve(self, service: Service, metrics: Metrics, wants_features: Callable[[], bool]) -> None:
+        """Know whom it is asked for, and where to count; before the first question."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Why nobody could be asked now, in a sentence; None where somebody can."""
+        ...
+
+    def close(self) -> None:
+        """Nobody is asked any more."""
+        ...
+
+
+def model_here(config: Config) -> OpenModel:
+    """The model on this machine, as everywhere but in a cluster whose capture nodes have none."""
+    if config.inference.apart is not None:
+        _log.warning("inference.apart is for clusters (streamer cluster run): here the model runs on this machine")
+    return open_model(config.model, config.inference.max_batch)
 
 
 def open_detector(model: ModelConfig, folder: Path | None = None) -> OnnxDetector:
@@ -37,7 +72,7 @@ def open_detector(model: ModelConfig, folder: Path | None = None) -> OnnxDetecto
     Both may be the bare name of a bundled or pulled model.
     """
     threads = 1 if model.threads == "auto" else model.threads
-    return _opened(model, _folder(model, folder), threads, model.devices[0])
+    return _opened(model, folder_of(model, folder), threads, model.devices[0])
 
 
 def open_model(model: ModelConfig, max_batch: int) -> OpenModel:
@@ -45,7 +80,7 @@ def open_model(model: ModelConfig, max_batch: int) -> OpenModel:
 
     How the cores are used best is measured when a model is opened on a machine for the first time.
     """
-    folder = _folder(model, None)
+    folder = folder_of(model, None)
     if model.provider != "cpu":
         detectors = [_opened(model, folder, 1, device) for device in model.devices]
         plan = Plan(Arrangement(len(detectors), 1), call_seconds(detectors[0], max_batch), {})
@@ -80,7 +115,8 @@ def _tried(model: ModelConfig) -> tuple[Arrangement, ...]:
     return (Arrangement(model.lanes, threads // model.lanes),)
 
 
-def _folder(model: ModelConfig, folder: Path | None) -> Path:
+def folder_of(model: ModelConfig, folder: Path | None) -> Path:
+    """The folder that a configuration means; `folder` overrules it. Raises ArtifactError."""
     named = folder or model.path
     chosen = find_model(named, kind="detector") if named else bundled_model()
     return _faster(model, chosen) if model.precision == "fastest" else chosen
@@ -107,6 +143,7 @@ def _opened(model: ModelConfig, folder: Path, threads: int, device: int | str | 
         device=device,
         precision="as_exported" if model.precision == "fastest" else model.precision,
         least_score=TrackerSettings().low_score,
+        trusted=model.keys,
     )
     detector.warm_up()
     return detector

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamer.alerts.book import CameraAlertBook
 from streamer.behaviour.model import BehaviourHeads
 from streamer.control.redis_commands import CommandListener
-from streamer.detect.pool import DetectorPool
+from streamer.detect.known import DetectorLanes
 from streamer.errors import SinkUnavailable
 from streamer.sinks.delivery import Delivery
 from streamer.telemetry.metrics import Reading
@@ -38,7 +38,7 @@ def delivery_rows(delivery: Delivery) -> Iterable[Reading]:
             yield "streamer_undelivered_total", ("feed", "fenced"), stats.feed.fenced
 
 
-def spoiled_rows(detectors: DetectorPool) -> Iterable[Reading]:
+def spoiled_rows(detectors: DetectorLanes) -> Iterable[Reading]:
     """What the model gave and nobody could read: a net that begins to do so is broken, or its pictures are."""
     timings = detectors.timings
     yield "streamer_model_spoiled_total", ("rows",), timings.strange_rows

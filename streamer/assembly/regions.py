@@ -17,6 +17,7 @@ from streamer.detect.easy import EasyFrames, EasyLimits
 from streamer.detect.regions import Look, MergeLimits, MotionCrops, RegionDetector, Tiles
 from streamer.detect.second_look import SecondLook, SecondLooks
 from streamer.fit import InputFit
+from streamer.model_signature import PublicKey
 from streamer.stages import Detector, nothing
 from streamer.types import Detections, Frame
 from streamer.zoo import find_model
@@ -28,7 +29,7 @@ def looking(config: Config, detector: Detector) -> Detector:
     looks = {name: look for name, each in asked.items() if (look := _look(each, detector)) is not None}
     if looks:
         detector = RegionDetector(detector, looks)
-    if again := _second_looks(asked):
+    if again := _second_looks(asked, config.model.keys):
         detector = SecondLooks(detector, again)
     limits = {name: limit for name, each in asked.items() if (limit := _limits(each)) is not None}
     return EasyFrames(detector, limits) if limits else detector
@@ -55,10 +56,13 @@ class Looks:
 
 
 class Looking:
-    """A stages.Detector: the one model, asked as each camera wants it, which may change while others are looked at."""
+    """A stages.Detector: the one model, asked as each camera wants it, which may change while others are looked at.
 
-    def __init__(self, detector: Detector) -> None:
-        self._plain = detector
+    trusted: who may have signed what looks again; with none it need not be signed.
+    """
+
+    def __init__(self, detector: Detector, trusted: Sequence[PublicKey] = ()) -> None:
+        self._plain, self._trusted = detector, trusted
         self._regions = RegionDetector(detector, {})
         self._again = SecondLooks(self._regions, {})
         self._easy = EasyFrames(self._again, {})
@@ -72,7 +76,7 @@ class Looking:
         again, folder = None, None
         if asked.second_look:
             folder = find_model(asked.second_look.model, kind="classifier")
-            again = _second_look(asked.second_look, folder, opened)
+            again = _second_look(asked.second_look, folder, opened, self._trusted)
         return Looks(_look(asked, self._plain), again, _limits(asked), folder)
 
     def take(self, camera: str, looks: Looks) -> None:
@@ -109,16 +113,18 @@ def _limits(asked: DetectConfig) -> EasyLimits | None:
     return None if easy is None else EasyLimits(longest_s=easy.longest_s, follow=easy.frames == "followed")
 
 
-def _second_looks(asked: dict[str, DetectConfig]) -> dict[str, SecondLook]:
+def _second_looks(asked: dict[str, DetectConfig], trusted: Sequence[PublicKey]) -> dict[str, SecondLook]:
     opened: dict[Path, Classifier] = {}
     return {
-        name: _second_look(each.second_look, find_model(each.second_look.model, kind="classifier"), opened)
+        name: _second_look(each.second_look, find_model(each.second_look.model, kind="classifier"), opened, trusted)
         for name, each in asked.items()
         if each.second_look
     }
 
 
-def _second_look(asked: SecondLookConfig, folder: Path, opened: dict[Path, Classifier]) -> SecondLook:
+def _second_look(
+    asked: SecondLookConfig, folder: Path, opened: dict[Path, Classifier], trusted: Sequence[PublicKey]
+) -> SecondLook:
     if folder not in opened:
-        opened[folder] = open_classifier(folder)
+        opened[folder] = open_classifier(folder, trusted)
     return SecondLook(opened[folder], frozenset(asked.labels), asked.below)

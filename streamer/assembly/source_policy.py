@@ -40,6 +40,8 @@ def refused_over_api(before: Config, wanted: Config, allowed: Collection[str]) -
         for section in SECTIONS
         if getattr(before, section) != getattr(wanted, section)
     ]
+    if before.model.trusted_keys != wanted.model.trusted_keys:
+        problems.append("model.trusted_keys: is not changed through the API: change it in the file, at the machine")
     problems += [
         f"{key}: through the API a model is named, not its folder: {path}"
         for key, path in _models(wanted).items()

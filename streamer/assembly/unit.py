@@ -15,7 +15,7 @@ from streamer.camera_unit import CameraUnit
 from streamer.clock import Clock
 from streamer.config import CameraConfig, Config
 from streamer.coverage import Coverage
-from streamer.detect import OnnxDetector
+from streamer.detect.known import KnownDetector
 from streamer.fit import InputFit
 from streamer.rules.camera_link import LinkWatch
 from streamer.stages import FrameSource
@@ -30,7 +30,7 @@ MakeSource = Callable[[str, CameraConfig, InputFit, Surroundings, Clock], FrameS
 def build_unit(
     name: str,
     config: Config,
-    detector: OnnxDetector,
+    detector: KnownDetector,
     book: CameraAlertBook,
     around: Surroundings,
     clock: Clock,
@@ -61,7 +61,7 @@ def reach_s(camera: CameraConfig) -> float:
             return max(seconds, 2.0 * camera.keep_alive_s)
 
 
-def build_link(name: str, camera: CameraConfig, config: Config, detector: OnnxDetector, clock: Clock) -> LinkAlerts:
+def build_link(name: str, camera: CameraConfig, config: Config, detector: KnownDetector, clock: Clock) -> LinkAlerts:
     """Watches the camera's connection."""
     trouble = camera.trouble
     limits = {"camera.offline": trouble.offline_after_s, "camera.clock_skew": trouble.clock_skew_s}

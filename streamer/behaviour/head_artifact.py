@@ -23,6 +23,7 @@ opens the graph and holds it to them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,8 +31,9 @@ from pydantic import Field, JsonValue, model_validator
 
 from streamer.artifacts import Axis
 from streamer.errors import ArtifactError
-from streamer.model_folder import ManifestPart, ModelFolder, incomplete, load_folder, parse_manifest
+from streamer.model_folder import ManifestPart, ModelFolder, content_of, incomplete, load_folder, parse_manifest
 from streamer.model_kinds import HEADS
+from streamer.model_signature import PublicKey
 
 Task = Literal["track", "scene"]
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -105,18 +107,24 @@ HeadArtifact = ModelFolder[HeadManifest]
 """A head's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
-def load_head(folder: Path) -> HeadArtifact:
-    """The head's folder, checked: files, JSON, schema, sha256. Raises ArtifactError that says what is wrong and where.
+def load_head(folder: Path, trusted: Sequence[PublicKey] = ()) -> HeadArtifact:
+    """The head's folder, checked: files, signature where there are trusted keys, JSON, schema, sha256.
+
+    Raises ArtifactError that says what is wrong and where.
 
     Whether the graph is what the manifest says needs it opened, whether the features are those that the runtime makes
     needs the runtime's: step_session.open_step checks both.
     """
-    return load_folder(folder, read_head_manifest, HEADS, lambda gone: incomplete(folder, "a behaviour head", gone))
+    return load_folder(folder, _parsed, HEADS, lambda gone: incomplete(folder, "a behaviour head", gone), trusted)
 
 
 def read_head_manifest(path: Path) -> HeadManifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    return parse_manifest(path, HeadManifest, "a head")
+    return _parsed(path, content_of(path))
+
+
+def _parsed(path: Path, content: bytes) -> HeadManifest:
+    return parse_manifest(path, content, HeadManifest, "a head")
 
 
 def check_features(manifest: HeadManifest, runtime: Names, where: str) -> None:

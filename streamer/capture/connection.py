@@ -22,6 +22,7 @@ from streamer.capture.address import is_rtsp, is_webcam, scheme, with_escaped_pa
 from streamer.capture.decoding import Decoding
 from streamer.capture.hardware import Hardware
 from streamer.capture.options import CameraOptions, ffmpeg_format, ffmpeg_options
+from streamer.capture.reported_clock import ReportedClock
 
 READ_SLICE_S = 2.0
 MOST_BROKEN_READS = 100
@@ -40,6 +41,7 @@ class Connection:
     ) -> None:
         self._options, self._container = options, container
         self.stream, self.decoding = stream, decoding
+        self._clock = ReportedClock() if is_rtsp(options.url) else None
 
     @property
     def nominal_interval_s(self) -> float | None:
@@ -65,7 +67,9 @@ class Connection:
         return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
 
     def realtime_at_zero(self) -> float | None:
-        """Epoch seconds of stream time 0 by the camera's own clock, once RTCP told it."""
+        """Epoch seconds of stream time 0 by the camera's own clock, as RTCP told it last."""
+        if self._clock is not None and self._clock.zero_at is not None:
+            return self._clock.zero_at
         at_us = getattr(self._container, "start_time_realtime", None)
         return at_us / 1e6 if at_us else None
 
@@ -83,6 +87,8 @@ class Connection:
                 for packet in map(copy_of, self._demuxed()) if lent else self._demuxed():
                     broken_in_a_row = 0
                     if packet.size:  # an empty one ends the stream: whoever decodes flushes by itself
+                        if self._clock is not None:
+                            self._clock.read(packet)
                         yield packet
                 return
             except av.error.BlockingIOError:

@@ -31,6 +31,7 @@ import redis
 from streamer.chaos.errors import ChaosError
 from streamer.demo import leash
 from streamer.demo.servers import free_port
+from streamer.wire import Keys
 
 START_WITHIN_S = 20.0
 STOP_WITHIN_S = 10.0
@@ -41,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "kill": (None, "crashes (SIGKILL)"),
     "freeze": (None, "is halted (SIGSTOP): connected, and silent"),
     "empty": (None, "crashes and comes back with nothing of its data"),
-    "tail": ("10000", "crashes, and so many bytes of its newest data are not on disk when it comes back"),
+    "tail": ("10000", "crashes, and so many bytes of its newest data, its newest alert among them, are not on disk"),
     "memory": (None, "is out of memory: maxmemory is reached, with noeviction"),
     "replica": (None, "becomes a read-only replica of a primary that is away"),
     "slow": ("0.8", "answers so many seconds late"),
@@ -128,7 +129,7 @@ class RedisServer:
                 self.restart_empty()
             case "tail":
                 self.kill()
-                self.lose_tail(int(number))
+                self.lose_tail(int(number), with_the_last_entry_of=Keys().alerts)
                 self.start()
             case "memory":
                 self._tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -179,13 +180,22 @@ class RedisServer:
         self._signal(signal.SIGCONT)
         self._frozen = False
 
-    def lose_tail(self, count: int) -> None:
-        """Cut bytes off the append-only file of a server that is not running, as a power cut would."""
+    def lose_tail(self, count: int, with_the_last_entry_of: str | None = None) -> None:
+        """Cut bytes off the append-only file of a server that is not running, as a power cut would.
+
+        with_the_last_entry_of: a stream; as many more as its newest entry takes, whatever was written after that. What
+        its readers confirm is written as well, and would else be all that is lost.
+        """
         if self._process is not None:
             raise RuntimeError("stop or kill the server first")
         files = [*self.directory.glob("appendonlydir/*.incr.aof"), *self.directory.glob("appendonly.aof")]
         newest = max(files, key=lambda path: path.stat().st_mtime_ns)
-        os.truncate(newest, max(0, newest.stat().st_size - count))
+        left = max(0, newest.stat().st_size - count)
+        if with_the_last_entry_of is not None:
+            key = with_the_last_entry_of.encode()
+            entry = newest.read_bytes().rfind(b"XADD\r\n$%d\r\n%b\r\n" % (len(key), key))
+            left = left if entry < 0 else min(left, entry)
+        os.truncate(newest, left)
 
     def restart_empty(self) -> None:
         """A crash after which nothing of the data is there any more."""

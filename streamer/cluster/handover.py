@@ -20,6 +20,15 @@ HANDOVER_SCHEMA = "streamer.handover/1"
 
 
 @dataclass(frozen=True, slots=True)
+class LastSeen:
+    """The last frame that an owner analysed. skew_s: by how much the camera's clock, of which captured_at then is, is
+    ahead of that of the owner's machine; None: captured_at is of the machine's own."""
+
+    captured_at: float
+    skew_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What the next owner of a camera needs to know.
 
@@ -28,6 +37,7 @@ class Handover:
     open       the newest change of every open alert
     counts     rule → name → count, of rules that count on (line crossings)
     closed_at  rule → epoch seconds at which its last alert closed: its cooldown goes on
+    seen       where the next owner goes on, if it has listened meanwhile; None: nobody knows, its owner died
     """
 
     camera: str
@@ -36,6 +46,7 @@ class Handover:
     open: tuple[AlertChange, ...] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     closed_at: Mapping[str, float] = field(default_factory=dict)
+    seen: LastSeen | None = None
 
 
 def encode_handover(handover: Handover) -> str:
@@ -49,6 +60,7 @@ def encode_handover(handover: Handover) -> str:
             "open": [alert_body(change) for change in handover.open],
             "counts": {rule: dict(counts) for rule, counts in handover.counts.items()},
             "closed_at": {rule: round(at, 3) for rule, at in handover.closed_at.items()},
+            "seen": handover.seen and [handover.seen.captured_at, handover.seen.skew_s],
         }
     )
 
@@ -70,9 +82,17 @@ def decode_handover(text: str | bytes) -> Handover:
             open=tuple(decode_alert(body) for body in message["open"]),
             counts={rule: {name: int(n) for name, n in counts.items()} for rule, counts in message["counts"].items()},
             closed_at={rule: float(at) for rule, at in message["closed_at"].items()},
+            seen=_last_seen(message.get("seen")),
         )
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a handover: {error!r}") from error
+
+
+def _last_seen(said: Any) -> LastSeen | None:
+    if said is None:
+        return None
+    captured_at, skew_s = said
+    return LastSeen(float(captured_at), None if skew_s is None else float(skew_s))
 
 
 def pieced_together(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import redis
@@ -64,9 +64,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one node should do. cameras: camera → the sentence how it came there."""
+    """What one node should do. cameras: camera → the sentence how it came there; going: of those that it has and that
+    are to leave it, camera → the node that connects to it first."""
 
     cameras: Mapping[str, str] = field(default_factory=dict)
+    going: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,11 @@ class Beat:
     metrics    HOST:PORT of /metrics; None where it serves none
     rates      what things cost there, as capacity.Rates; None where nobody measured
     fenced     alert changes and frames of it that nobody was told, because their camera had moved
+    inference  of a node that has the model and reads no cameras: which model, `pictures_per_s` that it can do, how
+               `busy` it is (from 0 to 1), and its counts
     received, lost   frames of cameras that it handed over in order: how many came, how many of these were dropped then
+    warmth     of cameras that are another's still and about to come: 'warming', 'warm', 'cold' (assembly/changing.py)
+    streams    camera → width, height in pixels, pictures a second that it sends, as measured there
     """
 
     node: str
@@ -96,18 +102,23 @@ class Beat:
     cores: float = 1.0
     gpus: int = 0
     rates: Mapping[str, Any] | None = None
+    inference: Mapping[str, Any] | None = None
     fenced: int = 0
     received: int = 0
     lost: int = 0
+    warmth: Mapping[str, str] = field(default_factory=dict)
+    streams: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What placement could not do, and what it did last: sentences by camera; moves: the newest, oldest first."""
+    """What placement could not do, and what it did last: sentences by camera; moves: the newest, oldest first; streams:
+    what it believes of what cameras send, as Beat.streams."""
 
     unplaced: Mapping[str, str] = field(default_factory=dict)
     held_back: Mapping[str, str] = field(default_factory=dict)
     moves: tuple[str, ...] = ()
+    streams: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class ClusterState:
         said = {name.decode(): json.loads(text) for name, text in fields.items()}
         return Picture(
             written=Written(**said["configuration"]) if "configuration" in said else None,
-            shares={node: Share(**each) for node, each in _of("share:", said)},
+            shares={node: Share(**_known(Share, each)) for node, each in _of("share:", said)},
             beats={node: _beat(each) for node, each in _of("beat:", said)},
             draining=frozenset(node for node, _ in _of("drain:", said)),
             verdict=_verdict(said.get("verdict", {})),
@@ -146,8 +157,16 @@ class ClusterState:
         written, share = self._ask(lambda: self._client.hmget(self._keys.state, ["configuration", f"share:{node}"]))
         return (
             Written(**json.loads(written)) if written else None,
-            Share(**json.loads(share)) if share else Share(),
+            Share(**_known(Share, json.loads(share))) if share else Share(),
         )
+
+    def beats_of(self, nodes: Iterable[str]) -> dict[str, Beat]:
+        """What these nodes said last; those that have said nothing are left out."""
+        names = sorted(nodes)
+        if not names:
+            return {}
+        said = self._ask(lambda: self._client.hmget(self._keys.state, [f"beat:{name}" for name in names]))
+        return {name: _beat(json.loads(text)) for name, text in zip(names, said, strict=True) if text}
 
     def beat(self, beat: Beat) -> None:
         """A node says that it lives."""
@@ -195,9 +214,18 @@ def _of(prefix: str, said: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(name.removeprefix(prefix), each) for name, each in said.items() if name.startswith(prefix)]
 
 
+def _known(kind: type, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a newer streamer says on top: nodes are not all updated at once."""
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in said.items() if name in names}
+
+
 def _beat(said: Mapping[str, Any]) -> Beat:
-    return Beat(**{**said, "cameras": tuple(said["cameras"]), "labels": tuple(said["labels"])})
+    streams = {camera: tuple(stream) for camera, stream in said.get("streams", {}).items()}
+    tuples = {"cameras": tuple(said["cameras"]), "labels": tuple(said["labels"]), "streams": streams}
+    return Beat(**_known(Beat, {**said, **tuples}))
 
 
 def _verdict(said: Mapping[str, Any]) -> Verdict:
-    return Verdict(said.get("unplaced", {}), said.get("held_back", {}), tuple(said.get("moves", ())))
+    streams = {camera: tuple(stream) for camera, stream in said.get("streams", {}).items()}
+    return Verdict(said.get("unplaced", {}), said.get("held_back", {}), tuple(said.get("moves", ())), streams)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from streamer.cluster.state import ClusterState, Picture
+from streamer.cluster.state import Beat, ClusterState, Picture
 from streamer.commands.steps_print import print_restart, print_steps
 from streamer.config import load_config
 from streamer.fleet import applying, on_ray
@@ -124,7 +124,8 @@ def _show(seen: Picture) -> None:
         console.print("no cluster has been started here: streamer cluster run CONFIG")
         return
     table = Table("node", "state", "cameras", "of its share", "cores", "measured", "labels", "metrics", box=None)
-    for name, beat in sorted(seen.beats.items()):
+    reading = {name: beat for name, beat in seen.beats.items() if beat.inference is None}
+    for name, beat in sorted(reading.items()):
         share = seen.shares[name].cameras if name in seen.shares else {}
         state = "draining" if name in seen.draining else "ok" if name in seen.shares else "joining"
         table.add_row(
@@ -132,6 +133,8 @@ def _show(seen: Picture) -> None:
             " ".join(beat.labels), beat.metrics or "",
         )  # fmt: skip
     console.print(table)
+    if answering := {name: beat for name, beat in seen.beats.items() if beat.inference is not None}:
+        console.print(_answering(answering))
     console.print(f"configuration {seen.written.number}; {sum(len(b.cameras) for b in seen.beats.values())} watched")
     for camera, why in sorted(seen.verdict.unplaced.items()):
         console.print(f"  ✗ {camera}  nobody watches it: {why}", style="red")
@@ -142,6 +145,21 @@ def _show(seen: Picture) -> None:
             console.print(f"  ✗ {camera or 'configuration'}  on {name}: {why}", style="red")
     for move in seen.verdict.moves[-_SHOWN_MOVES:]:
         console.print(f"  {move}", style="dim")
+
+
+def _answering(beats: dict[str, Beat]) -> Table:
+    """The nodes that have the model, where it is apart from the cameras."""
+    columns = ("answers", "busy", "pictures/s", "a run", "shared runs", "waiting", "late", "model")
+    table = Table(*columns, box=None)
+    for name, beat in sorted(beats.items()):
+        said = beat.inference or {}
+        runs, late = said["runs"], sum(said["questions"].get(each, 0) for each in ("late", "full", "refused"))
+        table.add_row(
+            name, f"{said['busy']:.0%}", f"{said['pictures_per_s']:.0f}",
+            f"{said['pictures'] / runs:.1f}" if runs else "-", f"{said['shared_runs'] / runs:.0%}" if runs else "-",
+            str(said["waiting"]), str(late), said["model"],
+        )  # fmt: skip
+    return table
 
 
 def _drain(args: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ def _change(name: str, running: Config, wanted: Config) -> CameraChange:
 def _differing(one: object, other: object, at: str = "") -> Iterator[str]:
     """The keys at which both differ, as deep as both are sections or both are tables of names."""
     if isinstance(one, Strict) and type(one) is type(other):
-        one, other = dict(one), dict(other)
+        one, other = dict(iter(one)), dict(iter(other))  # a section may have a property called keys
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
             where = f"{at}.{key}" if at else str(key)

@@ -32,7 +32,8 @@ SILENT_S = 10.0
 """A member says something every second; one that does not for so long is halted or hangs, and is replaced."""
 DEAF_S = 3.0
 """At the end nobody waits for one that has said nothing for so long."""
-CLOSES_WITHIN_S = 2.0
+CLOSES_WITHIN_S = 3.0
+"""A read of RTSP may take two of them before it is seen that no more should be read (capture/connection.py)."""
 ENDS_WITHIN_S = 3.0
 
 

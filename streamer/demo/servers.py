@@ -114,8 +114,8 @@ def start_redis(folder: Path, program: str | None = None) -> tuple[Child, int]:
 def start_rtsp(clips: Path, folder: Path) -> tuple[Child, int]:
     """An RTSP server over the clips in a folder; (program, port) once it answers."""
     port, control = free_port(), free_port()
-    run = "import sys; from server_demo import main; sys.exit(main())"
-    command = [sys.executable, "-c", run, "-d", str(clips), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)]
+    program = [sys.executable, "-m", "streamer.demo.rtsp_server"]
+    command = [*program, "-d", str(clips), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)]
     child = Child("RTSP server", command, folder / "rtsp.log")
     child.wait_until(lambda: _accepts(port), within_s=15.0)
     return child, port

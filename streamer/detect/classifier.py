@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamer.detect.canvas import InputBatch, resize
 from streamer.detect.classifier_artifact import ClassifierArtifact, load_classifier
 from streamer.errors import ArtifactError, InferenceError
+from streamer.model_signature import PublicKey
 from streamer.onnx_opset import refuse_other_opset
 from streamer.sessions import OnnxSession, TensorInfo, compare
 
@@ -19,9 +20,12 @@ Crop = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-def open_classifier(folder: Path) -> Classifier:
-    """The classifier in a folder, verified and warmed up. Raises ArtifactError, ConfigError."""
-    classifier = Classifier(load_classifier(folder))
+def open_classifier(folder: Path, trusted: Sequence[PublicKey] = ()) -> Classifier:
+    """The classifier in a folder, verified and warmed up; trusted: who may have signed it, none: it need not be.
+
+    Raises ArtifactError, ConfigError.
+    """
+    classifier = Classifier(load_classifier(folder, trusted))
     classifier.warm_up()
     return classifier
 

@@ -16,13 +16,15 @@ A manifest of schema "streamer.classifier/1", key by key (unknown keys are refus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
 from streamer.artifacts import InputSpec
-from streamer.model_folder import ManifestPart, ModelFolder, incomplete, load_folder, parse_manifest
+from streamer.model_folder import ManifestPart, ModelFolder, content_of, incomplete, load_folder, parse_manifest
+from streamer.model_signature import PublicKey
 
 
 class ClassifierManifest(ManifestPart):
@@ -62,13 +64,18 @@ ClassifierArtifact = ModelFolder[ClassifierManifest]
 """A classifier's folder whose files are there, whose manifest makes sense and whose hash is right."""
 
 
-def load_classifier(folder: Path) -> ClassifierArtifact:
-    """The classifier's folder, checked: files, JSON, schema, sha256. Raises ArtifactError, saying what and where."""
-    return load_folder(
-        folder, read_classifier_manifest, ("classifier",), lambda gone: incomplete(folder, "a classifier", gone)
-    )
+def load_classifier(folder: Path, trusted: Sequence[PublicKey] = ()) -> ClassifierArtifact:
+    """The classifier's folder, checked: files, signature where there are trusted keys, JSON, schema, sha256.
+
+    Raises ArtifactError, saying what and where.
+    """
+    return load_folder(folder, _parsed, ("classifier",), lambda gone: incomplete(folder, "a classifier", gone), trusted)
 
 
 def read_classifier_manifest(path: Path) -> ClassifierManifest:
     """The manifest alone, without its graph. Raises ArtifactError that names every key that is wrong."""
-    return parse_manifest(path, ClassifierManifest, "a classifier")
+    return _parsed(path, content_of(path))
+
+
+def _parsed(path: Path, content: bytes) -> ClassifierManifest:
+    return parse_manifest(path, content, ClassifierManifest, "a classifier")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.artifacts import Artifact, Thresholds, load_artifact
+from streamer.artifacts import Artifact, Manifest, Thresholds, load_artifact
 from streamer.detect.canvas import InputBatch
 from streamer.detect.layouts import Candidates, layout_of
 from streamer.detect.nms import nms
@@ -21,6 +21,7 @@ from streamer.detect.on_device.batch import DeviceBatch, DeviceBatches
 from streamer.detect.session import as_float32, open_session
 from streamer.errors import ArtifactError, InferenceError
 from streamer.fit import Fit, InputFit
+from streamer.model_signature import PublicKey
 from streamer.sessions import Device, Provider, may_be, written
 from streamer.sessions.batch_sizes import Run
 from streamer.sessions.providers import Precision
@@ -68,16 +69,26 @@ def load_detector(
     device: Device = None,
     precision: Precision = "as_exported",
     least_score: float = 0.0,
+    trusted: Sequence[PublicKey] = (),
 ) -> OnnxDetector:
     """The detector in a model folder, verified against its manifest; device: see sessions.Device.
 
     least_score: boxes that nobody will look at need not be compared; the manifest's own floor stays where it is higher.
+    trusted: who may have signed it; with none it need not be signed.
 
     Raises ArtifactError (the folder is not what it says), ConfigError (what runs it is not installed), InferenceError
     (the configured provider cannot be had). Call warm_up() before the first frame: creating a session and the first run
     are slow, and hold the interpreter.
     """
-    return OnnxDetector(load_artifact(folder), provider, threads, device, precision, least_score)
+    return OnnxDetector(load_artifact(folder, trusted), provider, threads, device, precision, least_score)
+
+
+def asked_for(manifest: Manifest, least_score: float) -> Manifest:
+    """The manifest of a detector of which scores from least_score on are wanted, see load_detector."""
+    if manifest.thresholds.min_score >= (floor := min(least_score, manifest.thresholds.track_score)):
+        return manifest
+    thresholds = manifest.thresholds.model_copy(update={"min_score": floor})
+    return manifest.model_copy(update={"thresholds": thresholds})
 
 
 class OnnxDetector:
@@ -92,10 +103,7 @@ class OnnxDetector:
         precision: Precision = "as_exported",
         least_score: float = 0.0,
     ) -> None:
-        manifest = artifact.manifest
-        if manifest.thresholds.min_score < (floor := min(least_score, manifest.thresholds.track_score)):
-            thresholds = manifest.thresholds.model_copy(update={"min_score": floor})
-            manifest = manifest.model_copy(update={"thresholds": thresholds})
+        manifest = asked_for(artifact.manifest, least_score)
         self.model_name, self.model_hash = manifest.name, manifest.sha256
         self.thresholds: Thresholds = manifest.thresholds
         self.labels: tuple[str, ...] = manifest.labels

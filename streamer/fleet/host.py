@@ -20,6 +20,7 @@ from typing import Any
 
 from streamer.assembly.camera import build_source
 from streamer.assembly.house import House, open_house
+from streamer.assembly.model import ModelOf, model_here
 from streamer.assembly.moving import MovingCamera
 from streamer.assembly.unit import MakeSource
 from streamer.clock import Clock
@@ -33,6 +34,9 @@ from streamer.config import CameraConfig, Config
 from streamer.config.load import config_of
 from streamer.config.model import NodeConfig
 from streamer.errors import ConfigError, SinkUnavailable
+from streamer.fleet.overlap import Arrivals, Departures
+from streamer.fleet.streams import StreamMeter
+from streamer.ledger import CameraState
 from streamer.service import ServiceReport
 from streamer.sinks.fencing import FENCED, NEVER_HELD
 from streamer.sinks.outbox import Outbox
@@ -73,8 +77,15 @@ class _Books:
 class Host:
     """Runs one node until stop(), which may come from any thread."""
 
-    def __init__(self, url: str, facts: NodeFacts, clock: Clock, make_source: MakeSource = build_source) -> None:
-        self._facts, self._clock, self._make_source = facts, clock, make_source
+    def __init__(
+        self,
+        url: str,
+        facts: NodeFacts,
+        clock: Clock,
+        make_source: MakeSource = build_source,
+        model_of: ModelOf = model_here,
+    ) -> None:
+        self._facts, self._clock, self._make_source, self._model_of = facts, clock, make_source, model_of
         self._url = url
         self._state = ClusterState(url)
         self._estate = Estate(url, clock)
@@ -83,6 +94,9 @@ class Host:
         self._leaving: dict[str, MovingCamera] = {}
         self._lost: set[str] = set()
         self._lost_lock = threading.Lock()
+        self._departures = Departures()
+        self._meter = StreamMeter()
+        self._overlapping: frozenset[str] = frozenset()  # cameras that two nodes may read at once
         self._books = _Books()
         self._number = self._done_number = 0
         self._count = 0
@@ -103,6 +117,7 @@ class Host:
             make_source=self._make_source,
             epoch_of=self._epoch_of,
             arrives=self._arrives,
+            model_of=self._model_of,
         ) as house:
             return self._run(house, config, written.number)
 
@@ -128,11 +143,17 @@ class Host:
         Where cameras may be is placement's affair: a change of that is no reason to connect to them anew.
         """
         config = config_of(written.text, Path(written.path), written.path)
+        self._overlapping = frozenset(name for name, each in config.cameras.items() if each.node.overlap)
         anywhere = {name: each.model_copy(update={"node": NodeConfig()}) for name, each in config.cameras.items()}
-        return config.model_copy(update={"data_dir": config.data_dir / self._facts.name, "cameras": anywhere})
+        own = {"data_dir": config.data_dir / self._facts.name, "cameras": anywhere}
+        if config.inference.apart:  # how many pictures the inference nodes have time for is placement's affair too
+            own["inference"] = config.inference.model_copy(update={"when_full": "admit"})
+        return config.model_copy(update=own)
 
     def _run(self, house: House, config: Config, number: int) -> ServiceReport:
         service, outbox = house.service, house.delivery.outbox
+        assert house.warming is not None
+        arrivals = Arrivals(house.warming)
         held = HeldLeases(LeaseStore(self._url, f"{self._facts.name}/{outbox.uuid}"), self._clock, self._has_lost)
         self._held, self._number = held, number
         house.metrics.read_from(held.rows)
@@ -145,23 +166,23 @@ class Host:
 
         rates = _measured(config)
         running = Worker("cluster:house", run_service, self.stop)
-        beating = Worker("cluster:beat", lambda: self._beat(house, held, rates), self.stop)
+        beating = Worker("cluster:beat", lambda: self._beat(house, held, arrivals, rates), self.stop)
         held.start(self.stop)
         for worker in (running, beating):
             worker.start()
         _log.info("node %s is ready", self._facts.name, extra={"event": "node_ready", "node": self._facts.name})
         try:
-            self._turns(house, held, config)
+            self._turns(house, held, arrivals, config)
         finally:
-            self._end(house, held, running, beating)
+            self._end(house, held, arrivals, running, beating)
         return reports[0] if reports else ServiceReport({}, ("the house",), {})
 
-    def _turns(self, house: House, held: HeldLeases, config: Config) -> None:
+    def _turns(self, house: House, held: HeldLeases, arrivals: Arrivals, config: Config) -> None:
         checkpoint_s = self._clock.monotonic()
         in_trouble = False
         while not self._stopping.is_set():
             try:
-                config = self._turn(house, held, config)
+                config = self._turn(house, held, arrivals, config)
                 if self._clock.monotonic() - checkpoint_s >= CHECKPOINT_EVERY_S:
                     checkpoint_s = self._clock.monotonic()
                     self._checkpoint(house, held)
@@ -173,7 +194,7 @@ class Host:
             self._soon.wait(TURN_EVERY_S)
             self._soon.clear()
 
-    def _turn(self, house: House, held: HeldLeases, config: Config) -> Config:
+    def _turn(self, house: House, held: HeldLeases, arrivals: Arrivals, config: Config) -> Config:
         """Look once at what is wanted, and do it. Raises SinkUnavailable."""
         written, share = self._state.task_of(self._facts.name)
         if written is not None and written.number != self._number:
@@ -181,11 +202,14 @@ class Host:
         self._drop_lost(house)
         here = house.changing.in_force().cameras
         wanted = {name: config.cameras[name] for name in share.cameras if name in config.cameras}
-        self._let_go(house, held, [name for name in here if name not in wanted])
+        still = self._not_yet(share, [name for name in here if name not in wanted and name in config.cameras])
+        self._let_go(house, held, [name for name in here if name not in wanted and name not in still])
         self._hand_over(house, held)
         coming = [name for name in wanted if name not in here and self._may_come(name)]
         taken = self._take(house, held, coming, share)
-        stays = {name: wanted[name] for name in here if name in wanted}
+        others = {name: wanted[name] for name in coming if name not in taken and name in self._overlapping}
+        arrivals.turn(others, taken)
+        stays = {name: config.cameras[name] for name in here if name in wanted or name in still}
         self._change(house, {**stays, **{name: wanted[name] for name in taken}})
         self._give_back_what_failed(house, held, taken)
         self._books.problems = {name: why for name, why in self._books.problems.items() if name in wanted or not name}
@@ -202,6 +226,12 @@ class Host:
             self._books.problems[""] = f"configuration {written.number} is refused here: {error}"
             _log.error("configuration %d is refused here, the one before stays: %s", written.number, error)
             return config
+
+    def _not_yet(self, share: Share, leaving: Sequence[str]) -> frozenset[str]:
+        """Of cameras that are to leave, those whose next node does not read them yet. Raises SinkUnavailable."""
+        going = {name: share.going[name] for name in leaving if name in share.going}
+        beats = self._state.beats_of(set(going.values()))
+        return self._departures.waiting(going, beats, self._clock.monotonic())
 
     def _may_come(self, name: str) -> bool:
         return name not in self._leaving and self._books.again_at_s.get(name, 0.0) <= self._clock.monotonic()
@@ -260,20 +290,33 @@ class Host:
             waiting[name] = outbox.waiting_of(name)
         left = self._estate.of({name: share.cameras[name] for name in taken})
         for name, each in left.items():
-            self._arriving[name] = replace(each, open=what_is_open(each.open, waiting[name]))
+            in_order = not taken[name].resumed and not taken[name].before  # else it is not of the last owner
+            seen = each.seen if in_order else None
+            self._arriving[name] = replace(each, open=what_is_open(each.open, waiting[name]), seen=seen)
         return list(taken)
 
     def _change(self, house: House, cameras: Mapping[str, CameraConfig]) -> None:
+        """All at once; where that cannot be at all, camera by camera: one that is refused keeps no other out."""
         in_force = house.changing.in_force()
+        for name, camera in cameras.items():
+            if in_force.cameras.get(name) == camera:
+                self._books.problems.pop(name, None)
         if dict(in_force.cameras) == dict(cameras):
             return
         try:
-            changed = house.changing.change(in_force.model_copy(update={"cameras": dict(cameras)}))
-        except ConfigError as error:
-            self._books.problems[""] = f"refused here: {error}"
-            for name in cameras.keys() - in_force.cameras.keys():
-                self._books.problems[name] = str(error)
-            return
+            self._change_to(house, cameras)
+        except ConfigError:
+            for name, camera in cameras.items():
+                here = house.changing.in_force().cameras
+                try:
+                    if here.get(name) != camera:
+                        self._change_to(house, {**here, name: camera})
+                except ConfigError as error:
+                    self._books.problems[name] = str(error)
+
+    def _change_to(self, house: House, cameras: Mapping[str, CameraConfig]) -> None:
+        in_force = house.changing.in_force()
+        changed = house.changing.change(in_force.model_copy(update={"cameras": dict(cameras)}))
         for outcome in changed.cameras:
             if outcome.problem is None:
                 self._books.problems.pop(outcome.camera, None)
@@ -307,8 +350,9 @@ class Host:
         if left:
             held.checkpoint(left)
 
-    def _end(self, house: House, held: HeldLeases, running: Worker, beating: Worker) -> None:
+    def _end(self, house: House, held: HeldLeases, arrivals: Arrivals, running: Worker, beating: Worker) -> None:
         self._stopping.set()
+        arrivals.close()
         try:
             if running.alive:
                 self._let_go(house, held, list(house.changing.in_force().cameras))
@@ -325,13 +369,13 @@ class Host:
         self._estate.close()
         self._state.close()
 
-    def _beat(self, house: House, held: HeldLeases, rates: Mapping[str, Any] | None) -> None:
+    def _beat(self, house: House, held: HeldLeases, arrivals: Arrivals, rates: Mapping[str, Any] | None) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(SinkUnavailable):  # the renewing thread says it
-                self._state.beat(self._said(house, held, rates))
+                self._state.beat(self._said(house, held, arrivals, rates))
             self._stopping.wait(BEAT_EVERY_S)
 
-    def _said(self, house: House, held: HeldLeases, rates: Mapping[str, Any] | None) -> Beat:
+    def _said(self, house: House, held: HeldLeases, arrivals: Arrivals, rates: Mapping[str, Any] | None) -> Beat:
         self._count += 1
         stats, facts = house.delivery.stats(), self._facts
         feed_fenced = 0 if stats.feed is None else stats.feed.fenced
@@ -351,6 +395,8 @@ class Host:
             fenced=sum(each.fenced for each in stats.receivers) + feed_fenced,
             received=self._books.received,
             lost=self._books.lost,
+            warmth=arrivals.warmth,
+            streams=self._meter.look(_sent(house), self._clock.monotonic()),
         )
 
     def _epoch_of(self, camera: str) -> int:
@@ -364,6 +410,11 @@ class Host:
         with self._lost_lock:
             self._lost |= cameras
         self._soon.set()
+
+
+def _sent(house: House) -> dict[str, tuple[CameraState, int]]:
+    """Camera → how its link is, and how many frames came from it so far."""
+    return {unit.camera: (unit.status.state(), unit.ledger.counts().received) for unit in house.service.cameras}
 
 
 def _has_more_to_tell(house: House, camera: str) -> bool:

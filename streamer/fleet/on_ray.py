@@ -1,10 +1,11 @@
-"""The only file that knows of Ray: it starts a host on every node and one placement, and starts them again.
+"""Ray, which starts a host on every node and one placement, and starts them again.
 
     cluster run ─▶ placement (one actor, on the head node) ─▶ a host actor on every node that has CPUs
                    └─ every half second: who is in the cluster? ─▶ Placing.turn ─▶ shares in Redis ─▶ hosts
 
 Actors are detached: they outlive the command that started them. What Ray is not asked: who watches what, who may speak,
 who is dead (it is believed when it says so, and never waited for). Usage statistics and the dashboard are off.
+The other file that knows Ray is inference_on_ray.py, which carries pictures to nodes that have the model.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from streamer.clock import SystemClock
 from streamer.errors import ConfigError, SinkUnavailable, StreamerError, redact
+from streamer.fleet import inference_on_ray
+from streamer.fleet.apart_places import has_the_model
 from streamer.fleet.host import Host, NodeFacts
 from streamer.fleet.placing import Placing
 from streamer.telemetry import logs
@@ -29,13 +33,14 @@ NAMESPACE = "streamer"
 PLACEMENT = "streamer-placement"
 HOST = "streamer-host-"
 OBJECT_STORE_BYTES = 200_000_000
-"""Frames do not go through Ray: what it keeps is a few small answers."""
+"""Of a cluster of one machine. Pictures go through Ray only where the model is on nodes of its own: some 10 MB then."""
 _TURN_EVERY_S = 0.5
 _HEARD_WITHIN_S = 10.0
 _STOPPED_WITHIN_S = 60.0
 _OFF = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_DOCKER_CPU_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
 
-_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # it keeps to 127.0.0.1: nobody else is to reach it
+# It keeps to 127.0.0.1: nobody else is to reach it. Watching is no spare-time work, for which Ray takes its workers.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +167,25 @@ class PlacementActor:
         self._expected = frozenset(member.facts.name for member in members.values())
         for id_ in self._hosts.keys() - members.keys():
             self._ray.kill(self._hosts.pop(id_), no_restart=True)
+        config = self._placing.config
         for id_, member in members.items():
-            if id_ not in self._hosts:
-                self._hosts[id_] = self._host(member)
+            if id_ not in self._hosts and config is not None:
+                self._hosts[id_] = self._host(member, has_the_model(config, member.facts.labels, member.facts.gpus))
 
-    def _host(self, member: Member) -> Any:
-        return (
-            self._ray.remote(HostActor)
-            .options(
-                name=f"{HOST}{member.id}",
-                namespace=NAMESPACE,
-                lifetime="detached",
-                get_if_exists=True,
-                num_cpus=0,  # the cameras' tasks are no tasks of Ray's: placement counts what they take
-                num_gpus=member.facts.gpus,  # or Ray would hide them
-                max_restarts=-1,
-                max_concurrency=4,
-                scheduling_strategy=_on(member.id, soft=False),
-            )
-            .remote(self._url, member.facts)
-        )
+    def _host(self, member: Member, answers: bool) -> Any:
+        """Of a node that reads cameras, or of one that answers those that do."""
+        kind = inference_on_ray.remote_class(self._ray) if answers else self._ray.remote(HostActor)
+        return kind.options(
+            name=f"{inference_on_ray.INFERENCE if answers else HOST}{member.id}",
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,  # the cameras' tasks are no tasks of Ray's: placement counts what they take
+            num_gpus=member.facts.gpus,  # or Ray would hide them
+            max_restarts=-1,
+            max_concurrency=4,
+            scheduling_strategy=_on(member.id, soft=False),
+        ).remote(self._url, member.facts)
 
 
 class HostActor:
@@ -189,7 +193,8 @@ class HostActor:
 
     def __init__(self, url: str, facts: NodeFacts) -> None:
         logs.set_up("json", "info")
-        self._host = Host(url, facts, SystemClock())
+        opens = partial(inference_on_ray.model_of, node=facts.name, namespace=NAMESPACE)
+        self._host = Host(url, facts, SystemClock(), model_of=opens)
         self._told_to_stop = False
         self._ended = threading.Event()
         threading.Thread(target=self._run, name="cluster:host", daemon=True).start()

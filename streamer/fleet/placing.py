@@ -7,6 +7,8 @@ are harmless: only the one that holds the lease of placement writes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +22,8 @@ from streamer.cluster.vigil import Vigil
 from streamer.config import Config
 from streamer.config.load import config_of
 from streamer.errors import ConfigError
+from streamer.fleet.apart_places import that_read_cameras, with_room_at_the_model, without_model
+from streamer.fleet.streams import BELIEVES_EVERY_S, Stream, believed
 from streamer.fleet.wishes import demands_of, node_of, reference_of
 
 _log = logging.getLogger("streamer.fleet")
@@ -44,8 +48,14 @@ class Placing:
         self._vigil = Vigil()
         self._begun_s = clock.monotonic()
         self._forgot_s = clock.monotonic()
+        self._believed_s = clock.monotonic()
         self._config: tuple[Written, Config] | None = None
         self.leads = False
+
+    @property
+    def config(self) -> Config | None:
+        """The newest configuration that could be read."""
+        return None if self._config is None else self._config[1]
 
     def turn(self, expected: frozenset[str], dead: frozenset[str] = frozenset()) -> tuple[Move, ...]:
         """Look once, and decide where something has changed; what moves. Nothing where another one is placement.
@@ -61,12 +71,13 @@ class Placing:
             return ()
         if not seen.shares and not expected <= living and self._clock.monotonic() - self._begun_s < SETTLE_WITHIN_S:
             return ()
-        now = {camera: node for node, share in seen.shares.items() for camera in share.cameras}
-        placement = _placed(config, seen, living, now)
-        shares = _shares(placement, seen, living)
+        now = _now(seen, living)
+        streams = self._streams(config, seen, living)
+        placement = _placed(config, seen, living, now, streams)
+        shares = _shares(placement, seen, living, config)
         gone = [node for node in (seen.beats.keys() | seen.shares.keys()) if node not in living]
         changed = {node: share for node, share in shares.items() if seen.shares.get(node) != share}
-        verdict = _verdict(placement, seen.verdict)
+        verdict = replace(_verdict(placement, seen.verdict), streams=streams)
         if changed or gone or verdict != seen.verdict:
             if not self._state.decide(taken.epoch, self.owner, changed, gone, verdict):
                 _log.warning("another placement has taken over; this one stands by")
@@ -91,6 +102,15 @@ class Placing:
                 self._config = written, self._config[1]
         return self._config[1]
 
+    def _streams(self, config: Config, seen: Picture, living: frozenset[str]) -> Mapping[str, Stream]:
+        """What cameras send, as far as placement believes it: looked at anew once in a while, for all at once."""
+        known = {camera: stream for camera, stream in seen.verdict.streams.items() if camera in config.cameras}
+        if self._clock.monotonic() - self._believed_s < BELIEVES_EVERY_S:
+            return known
+        self._believed_s = self._clock.monotonic()
+        told = {camera: stream for node in sorted(living) for camera, stream in seen.beats[node].streams.items()}
+        return believed(known, {camera: stream for camera, stream in told.items() if camera in config.cameras})
+
     def _tell(self, moves: tuple[Move, ...], gone: list[str]) -> None:
         for node in gone:
             _log.warning("node %s is gone", node, extra={"event": "node_gone", "node": node})
@@ -109,19 +129,41 @@ class Placing:
         self._cameras.forget(free)
 
 
-def _placed(config: Config, seen: Picture, living: frozenset[str], now: dict[str, str]) -> Placement:
-    beats = [seen.beats[node] for node in sorted(living)]
-    reference = reference_of(beats)
+def _placed(
+    config: Config, seen: Picture, living: frozenset[str], now: dict[str, str], streams: Mapping[str, Stream]
+) -> Placement:
+    all_beats = [seen.beats[node] for node in sorted(living)]
+    beats = that_read_cameras(config, all_beats)
+    reference = reference_of(beats) if config.inference.apart is None else without_model(reference_of(beats))
     nodes = [node_of(beat, reference, draining=beat.node in seen.draining) for beat in beats]
-    return place(demands_of(config, reference), nodes, now)
+    demands, refused = with_room_at_the_model(config, demands_of(config, reference, streams), all_beats, now)
+    placement = place(demands, nodes, now)
+    if not refused:
+        return placement
+    unplaced = {**placement.assignment.unplaced, **refused}
+    return replace(placement, assignment=replace(placement.assignment, unplaced=unplaced))
 
 
-def _shares(placement: Placement, seen: Picture, living: frozenset[str]) -> dict[str, Share]:
+def _now(seen: Picture, living: frozenset[str]) -> dict[str, str]:
+    """Camera → the node that should watch it; where that died before it did, the one that watches it still."""
+    now = {camera: node for node, share in seen.shares.items() for camera in share.cameras}
+    for node in sorted(living):
+        now.update({camera: node for camera in seen.beats[node].cameras if now.get(camera) not in living})
+    return now
+
+
+def _shares(placement: Placement, seen: Picture, living: frozenset[str], config: Config) -> dict[str, Share]:
     moved = {move.camera: _sentence(move) for move in placement.moves if move.target}
     shares = {}
     for node in living:
         before = seen.shares.get(node, Share()).cameras
-        shares[node] = Share({name: moved.get(name) or before.get(name, "") for name in placement.assignment.of(node)})
+        mine = {name: moved.get(name) or before.get(name, "") for name in placement.assignment.of(node)}
+        going = {
+            name: target
+            for name in sorted({*before, *seen.beats[node].cameras} - mine.keys())
+            if (target := placement.assignment.nodes.get(name)) is not None and config.cameras[name].node.overlap
+        }
+        shares[node] = Share(mine, going)
     return shares
 
 

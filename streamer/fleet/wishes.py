@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from streamer.assembly.admission import EVERY_FRAME_FPS
 from streamer.assembly.camera import decode_mode
@@ -10,6 +11,7 @@ from streamer.cluster.capacity import PLANNED_WITH, Look, Rates, capacity_of, co
 from streamer.cluster.demand import CameraDemand, Node, Resources
 from streamer.cluster.state import Beat
 from streamer.config import CameraConfig, Config
+from streamer.fleet.streams import Stream
 
 PRIORITIES: Mapping[str, int] = {"low": 0, "normal": 1, "high": 2}
 UNMEASURED = Rates(
@@ -17,7 +19,7 @@ UNMEASURED = Rates(
 )
 """Where no node brings a record of `streamer bench`: a guess, so that nodes are compared by their cores."""
 PICTURE = (1920, 1080, EVERY_FRAME_FPS)
-"""Width, height in pixels and pictures a second of a stream: a configuration does not say them, so all count alike."""
+"""Width, height in pixels and pictures a second of a stream that nobody has measured yet."""
 
 
 def reference_of(beats: Iterable[Beat]) -> Rates:
@@ -26,9 +28,11 @@ def reference_of(beats: Iterable[Beat]) -> Rates:
     return Rates(**measured[0][1]) if measured else UNMEASURED
 
 
-def demands_of(config: Config, reference: Rates) -> list[CameraDemand]:
-    """Every camera of a configuration."""
-    return [_demand(name, camera, reference) for name, camera in config.cameras.items()]
+def demands_of(
+    config: Config, reference: Rates, streams: Mapping[str, Stream] = MappingProxyType({})
+) -> list[CameraDemand]:
+    """Every camera of a configuration. streams: what those send of which that is known."""
+    return [_demand(name, camera, reference, streams.get(name, PICTURE)) for name, camera in config.cameras.items()]
 
 
 def node_of(beat: Beat, reference: Rates, *, draining: bool) -> Node:
@@ -44,8 +48,8 @@ def node_of(beat: Beat, reference: Rates, *, draining: bool) -> Node:
     return Node(beat.node, capacity, frozenset(beat.labels), draining)
 
 
-def _demand(name: str, camera: CameraConfig, reference: Rates) -> CameraDemand:
-    width, height, fps = PICTURE
+def _demand(name: str, camera: CameraConfig, reference: Rates, stream: Stream) -> CameraDemand:
+    width, height, fps = stream
     look = Look(width, height, fps, camera.analyse_fps or fps, decode_mode(camera))
     return CameraDemand(
         name,

@@ -23,6 +23,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series pe
 
 _LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0, 2.5, 10.0, 60.0)
 _STAGE_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_QUESTION_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64)
 
 # name → (type, labels, what it tells): the whole of what /metrics shows, besides process_*
@@ -39,6 +40,18 @@ TABLE: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "streamer_stage_seconds": ("histogram", ("stage",), "Time in one stage, per call."),
     "streamer_batch_frames": ("histogram", (), "Frames in one model call."),
+    "streamer_question_seconds": (
+        "histogram",
+        (),
+        "From a batch's leaving for an inference node to its answer, where the model is on other nodes.",
+    ),
+    "streamer_questions_total": (
+        "counter",
+        ("outcome",),
+        "Batches by what inference nodes said: answered, late, full, refused; gone and silent: nothing.",
+    ),
+    "streamer_question_bytes_total": ("counter", ("kind",), "Pictures that were sent to inference nodes, and answers."),
+    "streamer_inference_nodes": ("gauge", (), "Inference nodes that answer, where the model is on other nodes."),
     "streamer_camera_up": ("gauge", ("camera",), "1 while the camera delivers frames."),
     "streamer_camera_frame_age_seconds": ("gauge", ("camera",), "Time since the camera's newest frame arrived."),
     "streamer_camera_sessions_total": ("counter", ("camera",), "Connections that delivered frames."),
@@ -137,6 +150,7 @@ class Metrics:
         self._wakes = self._histogram("streamer_wake_seconds", _STAGE_S)
         self._stage = self._histogram("streamer_stage_seconds", _STAGE_S)
         self.batch_frames = self._histogram("streamer_batch_frames", _BATCH)
+        self.question = self._histogram("streamer_question_seconds", _QUESTION_S)
         self._stages = {stage: self._stage.labels(stage) for stage in ("infer", "analyse", "publish")}
         _, labels, text = TABLE["streamer_alerts_total"]
         self._alerts = Counter("streamer_alerts_total", text, labels, registry=self.registry)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from streamer.track.assignment import best_pairs
 from streamer.track.kalman import BoxFilter, Floats, Rows
 from streamer.track.settings import TrackerSettings
 
@@ -40,10 +40,7 @@ def affinity(
 
 def assign(fit: Floats, least: float) -> tuple[Rows, Rows]:
     """The pairs (rows, columns) with the greatest sum of affinity, none below `least`; a pair below adds nothing."""
-    worth = np.where(fit < least, 0.0, fit)
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    matched = worth[rows, columns] > 0
-    return (rows, columns) if matched.all() else (rows[matched], columns[matched])
+    return best_pairs(np.where(fit < least, 0.0, fit))
 
 
 def covered(boxes_cxcywh: Floats, by_cxcywh: Floats) -> Floats:

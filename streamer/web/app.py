@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from streamer import __version__
 from streamer.web.access import ACCESS
 from streamer.web.alert_routes import add_alert_routes
+from streamer.web.answers import describe_answers
 from streamer.web.audit_routes import add_audit_routes
 from streamer.web.audited import Audited
 from streamer.web.camera_routes import add_camera_routes
@@ -52,9 +54,12 @@ def build_app(parts: ConsoleParts) -> FastAPI:
     add_video_routes(app, parts)
     _add_pages(app)
 
+    describing = threading.Lock()
+
     @app.get("/api/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:
-        return JSONResponse(_described(app))
+        with describing:  # the first who ask may be several
+            return JSONResponse(_described(app))
 
     routes = {
         (method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods or ()
@@ -72,8 +77,11 @@ def _not_understood(_: Request, error: Exception) -> Response:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the role that each operation asks for."""
+    """The OpenAPI document, with what each operation answers and the role that it asks for."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
     document = app.openapi()
+    describe_answers(document)
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": "streamer_session"},

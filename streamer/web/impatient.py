@@ -10,12 +10,13 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_WITHIN_S = 15.0
-"""From the first byte (or the connection) to the last one of head and body; an answer may take as long as it likes."""
 
+def impatient(within_s: float) -> type[H11Protocol]:
+    """The protocol of uvicorn, with this patience.
 
-def impatient(within_s: float = REQUEST_WITHIN_S) -> type[H11Protocol]:
-    """The protocol of uvicorn, with this patience."""
+    It lasts from the first byte (or the connection) to the last one of head and body; an answer may take as long as it
+    likes.
+    """
 
     class Impatient(H11Protocol):
         def __init__(self, *arguments: Any, **more: Any) -> None:

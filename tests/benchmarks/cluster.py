@@ -11,6 +11,8 @@ alerts, doubled, broken   alerts there were (one per camera is right), more than
 fenced, late      what the cut-off node was refused; frames of it that came through nevertheless
 moves_on_join     cameras that moved when a node joined, and how many its fair share is
 lost_on_drain     frames that the drained node had received and dropped because of it; and its cameras' blind times
+
+What becomes of every picture of a camera that moves is measured by tests.benchmarks.cluster_moves.
 """
 
 from __future__ import annotations

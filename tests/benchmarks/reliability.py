@@ -26,6 +26,7 @@ from streamer.chaos.drill.audit import Audit
 from streamer.chaos.drill.programme import Stay
 from streamer.chaos.drill.report import figures, table
 from streamer.chaos.drill.trial import Outcome
+from tests.benchmarks.installed import bytecode_as_installed
 from tests.benchmarks.report import report
 from tests.chaos import RECORD
 
@@ -65,7 +66,7 @@ def main() -> int:
     parser.add_argument("--no-keep", action="store_true", help="change neither docs/benchmarks nor docs/reliability.md")
     args = parser.parse_args()
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, bytecode_as_installed():
         record = Path(folder) / "record"
         command = [sys.executable, "-m", "pytest", "-q", "-s", "tests/integration/test_chaos_drills.py"]
         command += ["-m", "not chaos" if args.quick else "chaos"]

@@ -16,11 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HANGS_AFTER_S = 90.0
 """No input takes a hundredth of this by itself; a machine that is busy with other things may take its time."""
+STARTS_WITHIN_S = 300.0
+"""To load what is tried; on such a machine too."""
 
 
 @dataclass
 class Found:
-    """What came of one target's inputs. wrong: sentences, each with the number of the input that shows it again."""
+    """What came of one target's inputs. wrong: sentences, each with the number of the input that shows it again.
+
+    rss_kib, files: held after the first two fifths of the inputs, and after the last one.
+    """
 
     target: str
     tried: int = 0
@@ -34,6 +39,8 @@ class Found:
     grew_files: int = 0
     grew_threads: int = 0
     measured_over: int = 0
+    rss_kib: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -101,13 +108,14 @@ def _one_child(found: Found, seed: str, first: int, count: int, say: Callable[[s
 
 def _lines(descriptor: int) -> Iterator[str | None]:
     """The child's lines; None where none came for too long."""
-    rest = b""
+    rest, limit_s = b"", STARTS_WITHIN_S
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
-            if not selector.select(HANGS_AFTER_S):
+            if not selector.select(limit_s):
                 yield None
                 return
+            limit_s = HANGS_AFTER_S
             part = os.read(descriptor, 1 << 16)
             if not part:
                 return
@@ -120,5 +128,6 @@ def _note_growth(found: Found, held: list[list[int]], over: int) -> None:
     if len(held) < 2:
         return
     growth = [after - before for before, after in zip(held[0], held[-1], strict=True)]
+    found.rss_kib, found.files = ([held[0][i], held[-1][i]] for i in (0, 1))
     found.grew_kib, found.grew_files, found.grew_threads = growth
     found.measured_over = int(over * 0.6)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -147,6 +148,21 @@ def test_a_flood_is_received_whole_and_analysed_as_often_as_before(clips):
             span_s = watched.frames[-1].media_s - watched.frames[0].media_s
             assert len(watched.frames) <= 5.0 * span_s + 2
     assert watched.ledger.counts().skipped["rate"] > 300
+
+
+@pytest.mark.parametrize("by_s", [120, -7200, 5])
+def test_a_camera_whose_clock_is_set_while_it_is_connected_is_seen_to_be(clips, by_s):
+    with ScriptedCamera(clips) as camera, Camera(camera.url, **IMPATIENT).running() as watched:
+        watched.wait_for(lambda c: c.frames and c.status.state().skew_s is not None)
+        assert watched.status.state().skew_s == pytest.approx(0, abs=5)
+        session = watched.frames[-1].session
+        camera.do(f"set={by_s}")
+        watched.wait_for(lambda c: (c.status.state().skew_s or 0.0) == pytest.approx(by_s, abs=2.4))
+        camera.do("go")
+        watched.wait_for(lambda c: (c.status.state().skew_s or 99.0) == pytest.approx(0, abs=2.4))
+        assert {frame.session for frame in watched.frames} == {session}  # it went on all the while
+        frames = list(watched.frames)
+    assert all(b.captured_at > a.captured_at for a, b in pairwise(frames))
 
 
 def test_a_camera_whose_clock_is_wrong_is_seen_to_be(clips):

@@ -21,6 +21,7 @@ from streamer.chaos.errors import ChaosError
 from streamer.chaos.process import SupervisedProcess, limit_files, limit_open_files
 from streamer.chaos.proxy import FaultProxy
 from streamer.chaos.redis_server import COMMANDS, RedisServer
+from streamer.wire import Keys
 from tests.conftest import ROOT
 from tests.crew import eventually
 
@@ -158,6 +159,22 @@ def test_a_redis_fails_as_it_is_told_and_is_well_again_afterwards(tmp_path: Path
         server.do("go")
         client.set("again", "x")
         assert client.get("again") == b"x"
+
+
+def test_a_redis_that_loses_its_tail_loses_the_newest_alert_however_much_came_after_it(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        client = redis.Redis.from_url(server.url, socket_timeout=1.0)
+        alerts = Keys().alerts
+        client.xadd(alerts, {"data": "older"})
+        client.xadd(alerts, {"data": "newest"})
+        client.xgroup_create(alerts, "readers", id="0")
+        for _, entries in client.xreadgroup("readers", "one", {alerts: ">"}):
+            client.xack(alerts, "readers", *[entry for entry, _ in entries])
+        for number in range(200):
+            client.set(f"frame{number}", "x" * 1000)
+        server.do("tail=1000")
+        assert [fields for _, fields in client.xrange(alerts)] == [{b"data": b"older"}]
+        assert not client.keys("frame*")
 
 
 def test_a_redis_dies_with_whoever_started_it(tmp_path: Path) -> None:

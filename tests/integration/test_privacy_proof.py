@@ -293,12 +293,16 @@ def files_of(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
 def seen(told: Mapping[str, list[tuple[int, bytes]]]) -> dict[str, dict[str, float]]:
     """Where there are pictures → how sure the search is of each pattern in any of them."""
     found: dict[str, dict[str, float]] = {}
+    judged: dict[tuple[tuple[int, ...], bytes], dict[str, float]] = {}  # many a picture lies in several places
     for where, contents in told.items():
         for _, content in contents:
             for picture in pictures_in(content, most=12):
+                key = picture.shape, picture.tobytes()
+                if key not in judged:
+                    judged[key] = {secret.name: secret.seen_in(picture) for secret in (UNDER_MASK, ON_HEADS)}
                 best = found.setdefault(where, {})
-                for secret in (UNDER_MASK, ON_HEADS):
-                    best[secret.name] = max(best.get(secret.name, -1.0), secret.seen_in(picture))
+                for name, sure in judged[key].items():
+                    best[name] = max(best.get(name, -1.0), sure)
     return found
 
 

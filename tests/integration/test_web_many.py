@@ -17,7 +17,7 @@ from tests.console_server import ONLINE, Served, served
 from tests.fakes import a_frame
 from tests.screened import screened
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300), pytest.mark.alone]
 
 CAMERAS, ALERTS = 50, 10_000
 

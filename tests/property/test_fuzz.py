@@ -16,7 +16,7 @@ from streamer.sinks.outbox import Outbox
 from streamer.surroundings import Surroundings
 from streamer.wire import alert_body, decode_alert, dumps
 from tests.alert_lives import change
-from tests.benchmarks.fuzz import SHARES, leaks, summed
+from tests.benchmarks.fuzz import SHARES, leaks, merged, summed
 from tests.console_server import served
 from tests.fakes import FakeClock
 from tests.fuzz.run import Found, try_inputs
@@ -24,7 +24,8 @@ from tests.fuzz.targets import TARGETS
 
 QUICK: Mapping[str, int] = {
     "configuration": 150, "camera_edits": 60, "place_edits": 60, "manifests": 150, "models": 80, "wire": 500,
-    "client": 150, "letters": 400, "bitstreams": 200, "rtsp": 4, "http": 100, "outbox": 60, "history": 60, "audit": 60,
+    "client": 150, "letters": 400, "bitstreams": 200, "rtsp": 6, "http": 100, "api": 24, "outbox": 60,
+    "history": 60, "audit": 60,
 }  # fmt: skip
 
 
@@ -45,6 +46,13 @@ def test_what_dies_hangs_or_grows_is_told() -> None:
     assert summed([crashed, Found("wire", tried=2, refused=2)])["crashes"] == 1
     assert leaks(Found("http", grew_files=9))
     assert not leaks(Found("http", grew_kib=900, measured_over=100))
+
+
+def test_what_is_tried_again_takes_the_place_of_its_old_rows() -> None:
+    before = summed([Found("models", tried=3, taken=2, crashes=1), Found("wire", tried=2, refused=2, grew_files=9)])
+    again = merged(before, summed([Found("models", tried=5, taken=5)]))
+    assert (again["inputs"], again["crashes"], again["leaks"]) == (7, 0, ["wire"])
+    assert set(again["targets"]) == {"models", "wire"}
 
 
 # --- found by it, each once ------------------------------------------------------------------------------------------

@@ -73,11 +73,11 @@ def test_two_cameras_do_not_come_back_in_step_and_the_same_seed_does():
     assert waits(1) == waits(1)
 
 
-def test_a_password_that_is_refused_again_is_tried_seldom():
+def test_a_password_that_is_refused_again_and_again_is_tried_seldom():
     backoff = Backoff(0.5, 2.5, random.Random(1), refused_s=30.0)
-    assert backoff.next_s(permanent=True) <= 0.5  # it may have been cut off in the midst of its answer
-    assert backoff.next_s(permanent=True) >= 15.0
-    assert backoff.next_s(permanent=True) >= 15.0
+    # It may have been cut off in the midst of its answer, or its users are not loaded yet.
+    assert max(backoff.next_s(permanent=True) for _ in range(3)) <= 2.0
+    assert min(backoff.next_s(permanent=True) for _ in range(3)) >= 15.0
     assert backoff.next_s() <= 2.5  # it could not be reached: another trouble
     assert backoff.next_s(permanent=True) <= 2.5
 

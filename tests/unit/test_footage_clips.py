@@ -439,6 +439,7 @@ def test_an_alert_before_any_packet_has_no_clip_and_is_counted(tmp_path: Path) -
     assert ("streamer_footage_failures_total", ("gate", "nothing"), 1.0) in list(camera.rows())
 
 
+@pytest.mark.alone
 def test_showing_a_packet_costs_the_capture_thread_microseconds(tmp_path: Path) -> None:
     import time
 

@@ -308,7 +308,8 @@ def test_whatever_comes_and_goes_in_whatever_order_every_frame_is_accounted_for(
             match rng.choice(["add", "add", "remove", "judge", "change"]):
                 case "remove" if name in there:
                     service.remove(name, "the camera was removed")
-                    assert balanced(there.pop(name))
+                    assert balanced(gone := there.pop(name))
+                    assert gone.ledger.counts().dropped == {}
                 case "judge" if name in there:
                     other = a_pipeline(name)
                     service.judge_anew(name, other._rules, other._book, StrictLink(), "changed")

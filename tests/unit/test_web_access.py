@@ -257,3 +257,24 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         taken.listen()
         with pytest.raises(ConfigError, match="web: cannot listen on"):
             ConsoleServer(console.parts, "127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_certificate_that_cannot_be_used_is_said_before_anybody_is_let_in(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.pem"
+    torn.write_text("-----BEGIN CERTIFICATE-----\n")
+    with (
+        served(tmp_path) as console,
+        pytest.raises(ConfigError, match=r"web.cert, web.key: .*torn.pem .*cannot be used"),
+    ):
+        ConsoleServer(console.parts, "127.0.0.1", 0, cert=torn, key=torn)
+
+
+def test_a_console_that_is_closed_before_it_is_put_together_ends_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(tmp_path) as console:
+        server = ConsoleServer(console.parts, "127.0.0.1", 0)
+        server.close()
+        assert [worker.error for worker in server.workers] == [None]
+        assert not any(worker.alive for worker in server.workers)
+    assert not caplog.records

@@ -15,7 +15,8 @@ class Conduct:
     bytes_per_s     no more than so many go out to each client
     speed           so many times the clip's pictures a second; their timestamps stay those of the clock on the wall
     jumped_s        is added to every timestamp
-    clock_ahead_s   how far the camera's clock (RTCP) is from the true one
+    clock_ahead_s   how far the camera's clock (RTCP) is from the true one since it restarted
+    clock_set_s     by how much it was set besides, while connections stay
     garbage         share of packets whose content is random bytes
     clip            which of its clips the camera plays
     """
@@ -27,6 +28,7 @@ class Conduct:
     speed: float = 1.0
     jumped_s: float = 0.0
     clock_ahead_s: float = 0.0
+    clock_set_s: float = 0.0
     garbage: float = 0.0
     noise: bool = False
     clip: int = 0
@@ -43,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "flood": ("10", "sends so many times as many pictures"),
     "jump": ("-3600", "adds so many seconds to all later timestamps"),
     "clock": ("120", "resets connections, and its own clock is so many seconds ahead"),
+    "set": ("120", "its own clock is so many seconds ahead from now on; connections stay"),
     "garbage": ("1", "this share of packets holds random bytes"),
     "noise": (None, "writes random bytes where packets should be"),
     "size": (None, "changes the size of its pictures in mid-stream"),
@@ -83,6 +86,8 @@ def told(conduct: Conduct, command: str, argument: str | None, clip: int) -> Con
             return replace(conduct, jumped_s=conduct.jumped_s + _number(command, said))
         case "clock":
             return replace(conduct, clock_ahead_s=_number(command, said))
+        case "set":
+            return replace(conduct, clock_set_s=_number(command, said))
         case "garbage":
             return replace(conduct, garbage=min(1.0, _number(command, said, least=0.0)))
         case "noise":

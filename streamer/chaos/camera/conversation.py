@@ -156,7 +156,7 @@ class Conversation:
         stream_s = shown_s - self._began_s + conduct.jumped_s
         if now_s - self._reported_s >= _REPORT_EVERY_S:
             self._reported_s = now_s
-            epoch_s = time.time() + (shown_s - now_s) + conduct.clock_ahead_s
+            epoch_s = time.time() + (shown_s - now_s) + conduct.clock_ahead_s + conduct.clock_set_s
             self._send(interleaved(self._channel + 1, stream.sender_report(stream_s, epoch_s)))
         damaged = False
         for packet in stream.packets(playback.codec_clip.codec, picture.nals, stream_s):

@@ -88,7 +88,7 @@ class ScriptedCamera:
             self._shut()
         reset = hangs_up(name)
         if after.clock_ahead_s != before.clock_ahead_s:
-            reset = True  # a camera whose clock is set begins its streams anew; FFmpeg reads it once a connection
+            reset = True  # it restarted, as many do when their clock is set
         if reset is not None:
             self._hang_up(reset=reset)
         if before.refuses and not after.refuses:

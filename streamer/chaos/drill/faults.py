@@ -89,6 +89,8 @@ CAMERA_FAULTS = (
           (_says("timestamps jumped ahead"), _dropped("timestamp"), _RECONNECTED), momentary=True),
     Fault("camera's clock is wrong", "it restarts with its own clock two minutes ahead", "camera", "clock=120",
           (AlertSign("camera.clock_skew"),), (AlertSign("camera.clock_skew", "closed"),), quick=False),
+    Fault("camera's clock is set", "two minutes ahead, while it is connected", "camera", "set=120",
+          (AlertSign("camera.clock_skew"),), (AlertSign("camera.clock_skew", "closed"),), quick=False),
     Fault("picture changes size", "in mid-stream", "camera", "size", (_RECONNECTED, _UP), momentary=True),
     Fault("camera changes codec", "from H.264 to H.265, as somebody set it", "camera", "codec",
           (_says("closed the connection|broke"), LogSign("camera '{camera}' is online: .* hevc")), momentary=True),

@@ -87,11 +87,13 @@ class Onlooker:
         with self._lock:
             return self._counts[camera]
 
-    def metrics(self) -> Samples:
-        """What /metrics says now, or said a moment ago: many may ask; empty where it does not answer."""
+    def metrics(self, not_before_s: float = float("-inf")) -> Samples:
+        """What /metrics says now, or said a moment ago, though not before this (monotonic): many may ask; empty where
+        it does not answer."""
         with self._page_lock:
-            if time.monotonic() - self._page_s > _PAGE_EVERY_S:
-                self._page, self._page_s = self._read_page(), time.monotonic()
+            asked_s = time.monotonic()
+            if asked_s - self._page_s > _PAGE_EVERY_S or self._page_s < not_before_s:
+                self._page, self._page_s = self._read_page(), asked_s
             return self._page
 
     def has_seen(self, changes: Iterable[tuple[str, int]]) -> bool:

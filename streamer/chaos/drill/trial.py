@@ -126,13 +126,14 @@ class _Look:
         self._log_from = ground.onlooker.log_size()
         self._alerts_from = len(ground.onlooker.alerts)
         self._exits_from = len(ground.service.exits)
-        self._before = ground.onlooker.metrics()
+        self._before = ground.onlooker.metrics(time.monotonic())
 
     def wait_for(self, signs: Collection[Sign], when: str) -> list[str]:
         """Until all were seen, each at some moment; a sentence for each that was not."""
-        left, give_up_s = list(signs), time.monotonic() + SEEN_WITHIN_S
+        began_s = time.monotonic()
+        left, give_up_s = list(signs), began_s + SEEN_WITHIN_S
         while left and time.monotonic() < give_up_s:
-            evidence = self._evidence()
+            evidence = self._evidence(began_s)
             left = [sign for sign in left if not sign.is_seen(evidence)]
             if left:
                 time.sleep(_LOOK_S)
@@ -143,14 +144,14 @@ class _Look:
         after = self._ground.onlooker.metrics()
         return sum(int(_dropped(after, name) - _dropped(self._before, name)) for name in cameras)
 
-    def _evidence(self) -> Evidence:
+    def _evidence(self, not_before_s: float) -> Evidence:
         onlooker = self._ground.onlooker
         alerts: list[AlertChange] = onlooker.alerts[self._alerts_from :]
         return Evidence(
             self._camera,
             alerts,
             self._before,
-            onlooker.metrics(),
+            onlooker.metrics(not_before_s),  # an older page may say what was so before
             onlooker.log_since(self._log_from),
             self._ground.service.exits[self._exits_from :],
         )

@@ -15,10 +15,13 @@ from streamer.behaviour.scene_features import SCENE_FEATURES
 from streamer.behaviour.step_session import StepSession, open_step
 from streamer.catalogue import read_catalogue
 from streamer.commands.models.naming import folder_of
+from streamer.commands.models.signing import Keys, trusted_by
 from streamer.detect import OnnxDetector, load_detector
 from streamer.detect.classifier import open_classifier
 from streamer.errors import ArtifactError
-from streamer.model_kinds import HEADS, kind_of
+from streamer.model_folder import content_of
+from streamer.model_kinds import HEADS, MANIFEST_FILE, kind_of
+from streamer.model_signature import refuse_unsigned
 from streamer.types import Frame
 
 
@@ -33,24 +36,34 @@ def add_action(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument("model", type=Path, metavar="NAME|FOLDER", help="a bundled or pulled model, or a model folder")
     parser.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu")
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a public key of OpenSSH, a file or its line: the model must be signed by it, or by one of several",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads for one run (default 1)")
     parser.set_defaults(handler=_verify)
 
 
 def _verify(args: argparse.Namespace) -> int:
-    folder = folder_of(args.model)
+    folder, trusted = folder_of(args.model), trusted_by(args.trust)
+    if trusted:
+        signer = refuse_unsigned(folder, content_of(folder / MANIFEST_FILE), trusted)
+        print(f"signature  by {signer.fingerprint}")
     if kind_of(folder) in HEADS:
-        _verify_head(folder)
+        _verify_head(folder, trusted)
     elif kind_of(folder) == "classifier":
-        open_classifier(folder)
+        open_classifier(folder, trusted)
     else:
-        _verify_detector(folder, args)
+        _verify_detector(folder, args, trusted)
     print(f"{folder}: good")
     return 0
 
 
-def _verify_head(folder: Path) -> None:
-    head = load_head(folder)
+def _verify_head(folder: Path, trusted: Keys) -> None:
+    head = load_head(folder, trusted)
     m = head.manifest
     print(f"files      model.onnx and manifest.json, schema {m.format}")
     print(f"hash       sha256 {m.sha256}")
@@ -61,13 +74,13 @@ def _verify_head(folder: Path) -> None:
     print(f"speed      {_timed_steps(session)} on cpu, 1 thread")
 
 
-def _verify_detector(folder: Path, args: argparse.Namespace) -> None:
-    artifact = load_artifact(folder)
+def _verify_detector(folder: Path, args: argparse.Namespace, trusted: Keys) -> None:
+    artifact = load_artifact(folder, trusted)
     print(f"files      model.onnx and manifest.json, schema version {artifact.manifest.schema_version}")
     print(f"hash       sha256 {artifact.manifest.sha256}")
     if published := _as_published(folder, artifact.manifest):
         print(f"catalogue  {published}")
-    detector = load_detector(folder, provider=args.provider, threads=args.threads)
+    detector = load_detector(folder, provider=args.provider, threads=args.threads, trusted=trusted)
     print(f"graph      inputs, outputs and opset {artifact.manifest.opset} as the manifest says")
     detector.warm_up()
     print("run        on noise: shapes as promised, scores in [0, 1]")

@@ -12,6 +12,7 @@ from streamer.config.model.values import (
     AnalyseRate,
     Identifier,
     Line,
+    NodeLabel,
     Polygon,
     PositiveSeconds,
     Score,
@@ -124,19 +125,18 @@ class PrivacyConfig(Strict):
         return self
 
 
-NodeLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+=[A-Za-z0-9_.-]+$")]
-
-
 class NodeConfig(Strict):
     """Which machines of a cluster may watch a camera (docs/cluster.md).
 
     require: labels such as `site=berlin` that one must have. prefer: those that it should have as long as it is not
-    fuller than others. gpu: only one with a GPU.
+    fuller than others. gpu: only one with a GPU. overlap: when it moves, the next machine connects before the last one
+    lets go; false for a camera that allows one connection only.
     """
 
     require: list[NodeLabel] = []
     prefer: list[NodeLabel] = []
     gpu: bool = False
+    overlap: bool = True
 
 
 class CameraConfig(Strict):

@@ -5,15 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from streamer.config.model.values import Strict
+from streamer.config.model.values import NodeLabel, Strict
+from streamer.model_signature import PublicKey, public_key
+
+
+def _public_key(line: str) -> str:
+    public_key(line)
+    return line.strip()
+
 
 ModelDevice = Annotated[int, Field(ge=0, le=255)] | Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+)$")]
 
 
 class ModelConfig(Strict):
-    """Which detector, and on what it runs."""
+    """Which detector, on what it runs, and who must have signed it.
+
+    trusted_keys: lines of OpenSSH public key files, `ssh-ed25519 AAAA… comment`. With any, every model that is opened
+    (detectors, behaviour heads, second looks; bundled ones too) must be signed by one of them (docs/models.md).
+    """
 
     path: Path | None = None  # or the name of a bundled or pulled model; None: the default one
     provider: Literal["cpu", "cuda", "tensorrt", "torch"] = "cpu"
@@ -21,6 +32,12 @@ class ModelConfig(Strict):
     lanes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"  # calls at once; auto: what proves faster
     device: ModelDevice | Annotated[list[ModelDevice], Field(min_length=1)] | None = None  # GPU 0, 'cuda:1', [0, 1]
     precision: Literal["as_exported", "fp16", "fastest"] = "as_exported"  # fastest: the int8 one where that is faster
+    trusted_keys: list[Annotated[str, AfterValidator(_public_key)]] = []
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """Whose signature a model needs; none: it needs none."""
+        return tuple(map(public_key, self.trusted_keys))
 
     @property
     def devices(self) -> tuple[int | str | None, ...]:
@@ -59,6 +76,24 @@ class BehaviourConfig(Strict):
     everywhere: bool = False  # at cameras without such rules too, for the live feed and for replay
 
 
+class ApartConfig(Strict):
+    """Of a cluster: which nodes have the model. They read no cameras; all others do, and show their pictures to these.
+
+    `require`: labels that a node must have for it (`ray start --labels`); `gpu`: it must have a GPU. `questions`:
+    batches that a node with cameras has under way at once. A machine on its own (`streamer run`) has the model itself.
+    """
+
+    require: Annotated[list[NodeLabel], Field(max_length=20)] = []
+    gpu: bool = False
+    questions: Annotated[int, Field(ge=1, le=64)] = 4
+
+    @model_validator(mode="after")
+    def _some_nodes_are_named(self) -> ApartConfig:
+        if not self.require and not self.gpu:
+            raise ValueError("name the nodes that have the model: 'require: [\"role=inference\"]', or 'gpu: true'")
+        return self
+
+
 class InferenceConfig(Strict):
     """How frames are gathered for the model (see inbox.BatchPolicy), and what is done with cameras that are too many.
 
@@ -74,6 +109,7 @@ class InferenceConfig(Strict):
     when_full: Literal["degrade", "refuse", "admit"] = "degrade"
     least_fps: Annotated[float, Field(gt=0, le=240)] = 1.0
     capacity: Path | None = None
+    apart: ApartConfig | None = None  # the model is on other nodes of the cluster than the cameras
 
 
 class CaptureConfig(Strict):

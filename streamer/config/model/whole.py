@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streamer.config.model.access import HttpConfig, WebConfig
 from streamer.config.model.camera import CameraConfig
@@ -33,6 +33,15 @@ class Config(Strict):
     keep: KeepConfig = KeepConfig()
     timezone: ZoneName = "UTC"
     shutdown_s: Annotated[float, Field(gt=0, le=300)] = 5.0  # how long the end of the service may take
+
+    @model_validator(mode="after")
+    def _all_nodes_have_the_same_model(self) -> Config:
+        if self.inference.apart and self.model.precision == "fastest":
+            raise ValueError(
+                "'model.precision: fastest' is chosen on each machine, and with 'inference.apart' all nodes must have "
+                "the same model: name the int8 one in 'model.path'"
+            )
+        return self
 
     def zone_info(self) -> ZoneInfo:
         """The time zone of schedules."""

@@ -13,7 +13,7 @@ export const kindName = kind => KINDS[kind] ?? kind.replace(/[._]/g, " ").replac
 
 export const REASONS = {
   rate: "not needed at this rate", asleep: "asleep, nothing moved", full: "queue was full", stale: "too old",
-  overload: "the model had no time", corrupt: "could not be decoded", repeated: "came twice",
+  overload: "the model had no time", unanswered: "no inference node answered", corrupt: "could not be decoded", repeated: "came twice",
   timestamp: "time could not be repaired", shutdown: "service stopped", crashed: "capture process died",
 };
 export const LINKS = { connecting: "Connecting", online: "Online", offline: "Offline", ended: "Ended" };
