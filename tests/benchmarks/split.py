@@ -13,7 +13,8 @@ a_run               pictures in one call of the model with one capture node and 
 joined              the same with a stand-in for a net that is much cheaper together (4 ms a call and 0.5 ms a picture,
                     slept), 8 cameras a node with 10 pictures a second: what a GPU would see
 killed              one of two inference nodes: the longest time for which a camera had no frame analysed, beside the
-                    same before; frames that were not answered; frames of which nobody knows what became (0 is right)
+                    same before; frames that were not answered; `unaccounted`: of each camera the fewest frames
+                    that were on their way at any look, no less than those lost, and more while frames queue
 """
 
 from __future__ import annotations
@@ -297,7 +298,12 @@ def run(folder: Path, seconds: float) -> dict[str, object]:
         config.write_text(yaml.safe_dump(said))
         nodes = RayNodes(server.url)
         stack.callback(nodes.close)
-        nodes.begin(config, "a", "m=role=inference")
+        nodes.begin(config, "m=role=inference")
+        import ray
+
+        found["way"] = way(ray, 25)  # before there are cameras: nobody else asks
+        print(found["way"], flush=True)
+        nodes.join("a")
         stack.enter_context(running(folder / "alone.yaml"))
         each = Run(nodes, server.url, f"http://127.0.0.1:{port}", seconds)
         watching(nodes, "a")
@@ -310,10 +316,6 @@ def run(folder: Path, seconds: float) -> dict[str, object]:
         runs["of_2_nodes"] = each.a_run()
         found["a_run"] = runs
         print(runs, flush=True)
-        import ray
-
-        found["way"] = way(ray, 25)
-        print(found["way"], flush=True)
         nodes.join("n=role=inference")
         wait_for(
             nodes.state,
