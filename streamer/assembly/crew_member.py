@@ -12,6 +12,7 @@ from streamer.assembly.crew_equipment import CrewEquipment
 from streamer.clock import SystemClock
 from streamer.crew.member import Member
 from streamer.crew.process import taken_up
+from streamer.heaps import few_heaps
 from streamer.telemetry import logs
 
 
@@ -20,6 +21,7 @@ def main(arguments: list[str]) -> None:
     with contextlib.suppress(EOFError, OSError):  # the house was gone before it had begun
         connection, memory, orders = taken_up(arguments)
         cv2.setNumThreads(1)
+        few_heaps()
         if orders.common.logs is not None:
             logs.set_up(*orders.common.logs)
         clock = SystemClock()

@@ -42,6 +42,7 @@ from streamer.control.http_orders import WakeOrders
 from streamer.control.redis_commands import CommandListener
 from streamer.detect.known import DetectorLanes
 from streamer.footage.witness import Witness
+from streamer.heaps import few_heaps
 from streamer.inbox import BatchPolicy, FrameInbox
 from streamer.privacy.screen import Screen, Screened
 from streamer.scheduling.costs import CostModel
@@ -102,6 +103,7 @@ def open_house(
     check_web(config, origin)
     # A hundred cameras look at small pictures: OpenCV's own threads would only wait for one another.
     cv2.setNumThreads(1)
+    few_heaps()
     model = model_of(config)
     detector = model.pool.first
     admission = admitted(config, model.plan.capacity)
