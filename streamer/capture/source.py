@@ -22,6 +22,7 @@ from streamer.surroundings import Surroundings
 from streamer.types import Frame
 
 GOOD_SPELL_S = 10.0
+"""A connection that brings pictures for so long went well: what comes next is new trouble, and not waited for long."""
 
 _log = logging.getLogger("streamer.capture")
 
@@ -77,7 +78,6 @@ class CameraSource:
         to the camera's status and tries again until close().
         """
         while not self._stop.is_set():
-            began_s = self._clock.monotonic()
             try:
                 yield from self._connection_frames()
                 if self._stop.is_set():
@@ -91,8 +91,6 @@ class CameraSource:
                     self._status.offline(self._clock.monotonic(), str(error))
                     raise
                 self._report(error)
-                if self._clock.monotonic() - began_s >= GOOD_SPELL_S and not isinstance(error, SourceUnavailable):
-                    self._backoff.reset()
                 permanent = isinstance(error, SourceUnavailable) and error.permanent
                 self._stop.wait(self._backoff.next_s(permanent=permanent))
             else:
@@ -119,9 +117,11 @@ class CameraSource:
             )
             if self._tap:
                 self._tap.opened(connection.stream)
+            connected_s = self._clock.monotonic()
             for frame in reader.frames():
-                if self._told:
+                if self._clock.monotonic() - connected_s >= GOOD_SPELL_S:
                     self._told.clear()
+                    self._backoff.reset()
                 yield frame
         finally:
             if self._tap:
@@ -131,7 +131,8 @@ class CameraSource:
     def _report(self, error: SourceError) -> None:
         """To the status always, to the log once per kind of trouble: attempts that fail alike are no news.
 
-        A camera that restarts fails in two ways in turn, so every kind since the last picture is remembered.
+        A camera that restarts fails in two ways in turn, and one that flaps shows pictures in between, so every kind
+        since it last went well for a while is remembered.
         """
         text = str(error)
         self._status.offline(self._clock.monotonic(), text)
