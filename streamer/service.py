@@ -24,10 +24,11 @@ from streamer.board import Board, CameraStates
 from streamer.camera_unit import CameraUnit
 from streamer.channel import Channel, ChannelClosed
 from streamer.clock import Clock
-from streamer.errors import ServiceOver, SourceError, Unanswered
+from streamer.errors import ServiceOver, SourceError
 from streamer.in_order import HeldBack, InOrder
 from streamer.inbox import Act, Batch, FrameInbox, InboxClosed
 from streamer.ledger import Drop
+from streamer.looking import looked_at
 from streamer.pipeline import analyse
 from streamer.presence import anybody_moves
 from streamer.roll import Place, Roll
@@ -270,37 +271,21 @@ class Service:
                 found.hold(batch.number, _Detected(seen, batch.ended, batch.then))
 
     def _seen(self, batch: Batch, hand_over: Callable[[], None]) -> tuple[tuple[Frame, Detections], ...]:
-        """What the model finds. Frames that nobody looked at are counted as dropped: that is not "nothing is there"."""
-        frames, started_s, took_s = batch.frames, time.perf_counter(), 0.0
-        detections: Sequence[Detections] = ()
-        try:
-            detections = self._detector.detect(frames, hand_over)
-            took_s = time.perf_counter() - started_s
-        except Unanswered as lost:
-            frames, detections = self._asked_again(frames, lost)
-        self._inbox.done(batch, took_s)
-        if frames:
-            self._metrics.stage("infer", time.perf_counter() - started_s)
-            self._metrics.batch_frames.observe(len(frames))
-        return tuple(zip(frames, detections, strict=True))
-
-    def _asked_again(self, frames: Sequence[Frame], lost: Unanswered) -> tuple[tuple[Frame, ...], list[Detections]]:
-        """A recording that waits for its consumer loses nothing because it was asked about together with a camera."""
-        patient = tuple(frame for frame in frames if self.waits_for_its_consumer(frame.camera))
-        in_haste = [frame for frame in frames if frame not in patient]
-        self._unanswered(in_haste, lost)
-        if patient and not in_haste:
-            self._unanswered(patient, lost)
-        elif patient:
-            try:
-                return patient, self._detector.detect(patient)
-            except Unanswered as again:
-                self._unanswered(patient, again)
-        return (), []
-
-    def _unanswered(self, frames: Sequence[Frame], lost: Unanswered) -> None:
-        for frame in frames:
-            self._roll.of(frame.camera).unit.ledger.dropped(Drop(lost.reason))
+        started_s = time.perf_counter()
+        seen = looked_at(
+            self._detector,
+            batch.frames,
+            hand_over,
+            waits=lambda frame: self.waits_for_its_consumer(frame.camera),
+            lose=lambda frame, why: self._roll.of(frame.camera).unit.ledger.dropped(why),
+        )
+        took_s = time.perf_counter() - started_s
+        # What nobody answered says nothing of what an answer costs.
+        self._inbox.done(batch, took_s if len(seen) == len(batch.frames) else 0.0)
+        if seen:
+            self._metrics.stage("infer", took_s)
+            self._metrics.batch_frames.observe(len(seen))
+        return seen
 
     def _analyse(self) -> None:
         with self._results, contextlib.suppress(ChannelClosed), contextlib.closing(self._detected):
