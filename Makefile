@@ -2,6 +2,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 EXTRAS  ?= cpu,demo,web,dev
+WORKERS ?= 3
 comma   := ,
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
@@ -12,7 +13,7 @@ STAMP   := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 
 help:  ## show these targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: PYTHON=$(PYTHON)  VENV=$(VENV)  EXTRAS=$(EXTRAS)  FOR=45s (demo)  NAME=vtest (bench)"
+	@echo "  variables: PYTHON=$(PYTHON)  VENV=$(VENV)  EXTRAS=$(EXTRAS)  FOR=45s (demo)  NAME=vtest (bench)  WORKERS=$(WORKERS) (test)"
 
 setup: $(STAMP)  ## make the virtual environment and install the project into it
 
@@ -28,8 +29,9 @@ demo: $(STAMP)  ## a drawn street, three RTSP cameras, a private Redis, real ale
 # Many tests wait for cameras in real time: files run side by side, each from its first test to its last in one process,
 # in the order of their names (what is long comes early), as many as there are cores. What says how fast something is, or
 # must keep up, comes afterwards. 5 is how pytest says that none of TESTS is one of these.
+# Tests wait more than they compute: three files beside each other keep two cores busy.
 test: $(STAMP)  ## run all tests; TESTS=path runs some of them
-	$(BIN)/python -m pytest -m 'not chaos and not alone' -n logical --maxprocesses 4 --dist loadfile \
+	$(BIN)/python -m pytest -m 'not chaos and not alone' -n $(WORKERS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest -m 'not chaos and alone' $(TESTS) || [ $$? = 5 ]
 
