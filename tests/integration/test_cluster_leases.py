@@ -126,6 +126,8 @@ def test_who_was_cut_off_cannot_speak_for_a_camera_that_moved(
     old.delivery.publish(result((change("a", 1), change("b", 1, camera="yard"))))
     old.settled()
     eventually(lambda: len(old.file.read_text().splitlines()) == 2, "the file had what Redis had")
+    feeds, stream = broker.connect(url), broker.keys_for(url).detections("gate")
+    eventually(lambda: feeds.xlen(stream) == 1, "the old node's frame was shown")
     new.taken("gate", by_force=True)  # placement is sure that the old one is dead; it is not, only slow
     new.delivery.publish(result((change("a", 2, "updated"),)))
     new.settled()
@@ -141,8 +143,6 @@ def test_who_was_cut_off_cannot_speak_for_a_camera_that_moved(
     ]
     eventually(lambda: len(old.file.read_text().splitlines()) == 3, "the file had what Redis had, and no more")
     assert "alert changes of camera 'gate' are told to nobody" in caplog.text
-    feeds = broker.connect(url)
-    stream = broker.keys_for(url).detections("gate")
     new.delivery.publish(result(index=7))
     eventually(lambda: feeds.xlen(stream) == 3, "the new node's frames were shown")  # one of old, two of new
     old.delivery.publish(result(index=8))
