@@ -64,12 +64,21 @@ class RayNodes:
                 os.kill(pid, signal.SIGKILL)
         self._cluster.worker_nodes.discard(node)
 
-    def kill_placement(self) -> None:
-        """Its process; Ray is to start it again."""
+    def placement_pid(self) -> int:
+        """Its process."""
         import ray
 
         placement = ray.get_actor(on_ray.PLACEMENT, namespace=on_ray.NAMESPACE)
-        os.kill(ray.get(placement.ping.remote()), signal.SIGKILL)
+        return int(ray.get(placement.ping.remote()))
+
+    def pids_of_head(self) -> set[int]:
+        """All processes of the head node."""
+        own = {each.process.pid for kind in self._cluster.head_node.all_processes.values() for each in kind}
+        return own | {child.pid for pid in own for child in _children(pid)}
+
+    def kill_placement(self) -> None:
+        """Ray is to start it again."""
+        os.kill(self.placement_pid(), signal.SIGKILL)
 
     def freeze(self, name: str) -> None:
         """Cut its host off from everything."""

@@ -34,6 +34,9 @@ PLACEMENT = "streamer-placement"
 HOST = "streamer-host-"
 OBJECT_STORE_BYTES = 200_000_000
 """Of a cluster of one machine. Pictures go through Ray only where the model is on nodes of its own: some 10 MB then."""
+_OF_THE_HEAD = {"node:__internal_head__": 0.001}
+"""What only the head of a cluster has. An actor that merely prefers a node, and takes nothing of it, is put anywhere:
+placement died with a worker node, and Ray needs up to twenty seconds to see such a death."""
 _TURN_EVERY_S = 0.5
 _HEARD_WITHIN_S = 10.0
 _STOPPED_WITHIN_S = 60.0
@@ -93,7 +96,7 @@ def start(ray: Any, url: str) -> None:
         num_cpus=0,
         max_restarts=-1,
         max_concurrency=4,
-        scheduling_strategy=_on(_head(ray), soft=True),
+        resources=_OF_THE_HEAD,
     )
     ray.get(placement.remote(url).ping.remote())
 
@@ -184,7 +187,7 @@ class PlacementActor:
             num_gpus=member.facts.gpus,  # or Ray would hide them
             max_restarts=-1,
             max_concurrency=4,
-            scheduling_strategy=_on(member.id, soft=False),
+            scheduling_strategy=_on(member.id),
         ).remote(self._url, member.facts)
 
 
@@ -251,12 +254,7 @@ def _facts(node: Mapping[str, Any], resources: Mapping[str, float]) -> NodeFacts
     )
 
 
-def _head(ray: Any) -> str:
-    heads = [node["NodeID"] for node in ray.nodes() if node["Alive"] and "node:__internal_head__" in node["Resources"]]
-    return str(heads[0]) if heads else str(ray.get_runtime_context().get_node_id())
-
-
-def _on(node_id: str, *, soft: bool) -> Any:
+def _on(node_id: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return NodeAffinitySchedulingStrategy(node_id, soft=soft)
+    return NodeAffinitySchedulingStrategy(node_id, soft=False)

@@ -46,6 +46,7 @@ def test_placement_that_is_killed_moves_nothing_and_goes_on_and_so_do_the_alerts
             nodes.begin(cluster_config(tmp_path, server.url, addresses), "a", "b")
             seen = wait_for(nodes.state, lambda s: is_settled(s, 2, ("a", "b")), "both watch one", WITHIN_S)
             assert len({beat.pid for beat in seen.beats.values()}) == 2
+            assert nodes.placement_pid() in nodes.pids_of_head()  # it must not die with a node that it is to replace
             follow(server.url, lambda changes: len(lives(changes)) == len(CAMERAS), WITHIN_S)
             before, owner = watched(seen), placed_by(server.url)
             sessions = {camera: connections(server.url, camera) for camera in CAMERAS}
@@ -53,6 +54,7 @@ def test_placement_that_is_killed_moves_nothing_and_goes_on_and_so_do_the_alerts
             eventually(lambda: placed_by(server.url) not in ("", owner), WITHIN_S)
             seen = wait_for(nodes.state, lambda s: is_settled(s, 2, ("a", "b")), "nothing has moved", WITHIN_S)
             assert watched(seen) == before
+            assert nodes.placement_pid() in nodes.pids_of_head()
             assert {camera: connections(server.url, camera) for camera in CAMERAS} == sessions
             nodes.kill("b")  # and the new placement goes on
             wait_for(nodes.state, lambda s: "b" not in s.beats and is_settled(s, 2), "a has both", WITHIN_S)
