@@ -119,8 +119,9 @@ class CameraSource:
                 self._tap.opened(connection.stream)
             connected_s = self._clock.monotonic()
             for frame in reader.frames():
-                if self._clock.monotonic() - connected_s >= GOOD_SPELL_S:
+                if self._told:
                     self._told.clear()
+                if self._clock.monotonic() - connected_s >= GOOD_SPELL_S:
                     self._backoff.reset()
                 yield frame
         finally:
@@ -131,8 +132,7 @@ class CameraSource:
     def _report(self, error: SourceError) -> None:
         """To the status always, to the log once per kind of trouble: attempts that fail alike are no news.
 
-        A camera that restarts fails in two ways in turn, and one that flaps shows pictures in between, so every kind
-        since it last went well for a while is remembered.
+        A camera that restarts fails in two ways in turn, so every kind since the last picture is remembered.
         """
         text = str(error)
         self._status.offline(self._clock.monotonic(), text)
