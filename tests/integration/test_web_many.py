@@ -1,4 +1,4 @@
-"""The console with fifty cameras and ten thousand alerts, in Chromium: it is there at once and stays fluent."""
+"""The console with fifty cameras and ten thousand alerts, in Chromium: it comes, it moves, nobody is disturbed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from tests.screened import screened
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300), pytest.mark.alone]
 
 CAMERAS, ALERTS = 50, 10_000
+WITHIN_MS = 10_000.0
+"""Something is wrong, however busy the machine is; how fast it is says tests.benchmarks.console."""
 
 # The time between two pictures of the browser, in ms, over so many of them.
 FRAMES = """async n => {
@@ -61,8 +64,15 @@ def busy(console: Served) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Served]]:
+    with many(tmp_path_factory.mktemp("many")) as found:
+        yield found
+
+
+@contextmanager
+def many(folder: Path) -> Iterator[tuple[Page, Served]]:
+    """A console of many cameras and alerts, and a browser that looks at it."""
     names = [f"cam-{n}" for n in range(CAMERAS)]
-    with served(tmp_path_factory.mktemp("many"), users=False, cameras=names) as console:
+    with served(folder, users=False, cameras=names) as console:
         console.states = {name: {**ONLINE, "frames": {}} for name in names}
         for n in range(ALERTS):
             opened = change(f"a{n}", camera=f"cam-{n % CAMERAS}")
@@ -77,19 +87,18 @@ def first_paint_ms(page: Page) -> float:
     return float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
 
 
-def test_the_wall_is_painted_within_a_second_and_all_that_is_seen_moves(page: tuple[Page, Served]) -> None:
+def test_the_wall_is_painted_and_all_that_is_seen_moves(page: tuple[Page, Served]) -> None:
     shown, console = page
     shown.goto(console.server.address)
     expect(shown.get_by_role("list", name="Cameras").get_by_role("listitem")).to_have_count(CAMERAS)
-    assert first_paint_ms(shown) < 1000
+    assert first_paint_ms(shown) < WITHIN_MS
     shown.wait_for_function(
         """() => { const seen = [...document.querySelectorAll('.tile')].filter(tile => {
             const box = tile.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; });
           return seen.length >= 6 && seen.every(tile => tile.querySelector('canvas').dataset.pictures >= 3); }"""
     )
     gaps = shown.evaluate(FRAMES, 120)
-    assert gaps[60] < 50, gaps[-10:]
-    assert gaps[108] < 200, gaps[-10:]
+    assert gaps[60] < WITHIN_MS / 10, gaps[-10:]
     last = shown.get_by_role("list", name="Cameras").get_by_role("listitem").last
     last.scroll_into_view_if_needed()
     shown.wait_for_function("tile => tile.querySelector('canvas').dataset.pictures >= 2", arg=last.element_handle())
@@ -100,12 +109,12 @@ def test_ten_thousand_alerts_are_turned_and_handled_without_waiting(page: tuple[
     shown.goto(f"{console.server.address}/alerts")
     rows = shown.get_by_role("list", name="Alerts").get_by_role("listitem")
     rows.nth(99).wait_for()
-    assert first_paint_ms(shown) < 1000
+    assert first_paint_ms(shown) < WITHIN_MS
     for pages in (2, 3, 4):
         shown.get_by_role("button", name="Older alerts").click()
         rows.nth(100 * pages - 1).wait_for()
     gaps = shown.evaluate(FRAMES, 60)
-    assert gaps[54] < 200, gaps[-10:]
+    assert gaps[54] < WITHIN_MS / 5, gaps[-10:]
     before = rows.first.get_attribute("data-id")
     shown.wait_for_function(
         "id => document.querySelector('[aria-label=Alerts] > [data-id]').dataset.id !== id", arg=before
