@@ -16,6 +16,7 @@ from streamer.apart.door import DoorGone
 from streamer.apart.gatherer import Gatherer, GathererBooks, GathererClosed, GatherPolicy, Run
 from streamer.apart.question import Question
 from streamer.clock import Clock
+from streamer.errors import InferenceError
 from streamer.scheduling.costs import CostModel
 from streamer.stages import Detector, nothing
 from streamer.types import Detections, Frame
@@ -115,7 +116,7 @@ class _NotHere:
     """The full-size picture of a frame that was sent: it stays where the camera is."""
 
     def rgb(self) -> NDArray[np.uint8]:
-        raise NotImplementedError("only what the net sees is sent to an inference node")
+        raise InferenceError("the full-size picture stays at the node that reads the camera, for its own use")
 
 
 def _frames(run: Run) -> list[Frame]:
